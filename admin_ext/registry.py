@@ -1,0 +1,1 @@
+"""Which admin class stands on which console."""

@@ -1,0 +1,12 @@
+"""Every address of the product."""
+
+from django.urls import include, path
+
+from admin_ext.sites import console_site, staff_site
+
+urlpatterns = [
+    path("staff/", staff_site.urls),
+    path("console/", console_site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("api/v1/auth/", include("allauth.headless.urls")),
+]

@@ -1,0 +1,30 @@
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+
+from audit.actor import Actor
+from organizations.permissions import Permission
+from organizations.scoping import scoped
+
+
+class EventQuerySet(models.QuerySet["Event"]):  # type: ignore[name-defined]  # the model imports this module
+    def visible_to(self, by: Actor) -> Self:
+        """Rows one works with; what the public sees is `public`."""
+        return scoped(self, by, Permission.EVENT_VIEW, responsible="host_id")
+
+    def public(self) -> Self:
+        """Listed for everyone: published or live, not unlisted, of an active organization."""
+        return self.filter(state__in=["published", "live"], is_listed=True, organization__is_active=True)
+
+    def reachable(self) -> Self:
+        """What a direct link shows to everyone: all that was ever published, unlisted ones too."""
+        return self.exclude(state="draft").filter(organization__is_active=True)
+
+    def upcoming(self, *, at: datetime) -> Self:
+        return self.filter(ends_at__gt=at)
+
+
+class SessionQuerySet(models.QuerySet["Session"]):  # type: ignore[name-defined]  # the model imports this module
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.EVENT_VIEW, organization="event__organization_id", responsible="event__host_id")

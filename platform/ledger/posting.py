@@ -1,0 +1,66 @@
+"""The only writer of the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from core.money import Money
+from ledger.chart import Account
+from ledger.models import LedgerEntry, LedgerTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """amount: minor units; a debit is positive, a credit negative. Entries of zero are left out when posting."""
+
+    account: Account
+    amount: int
+
+
+class Unbalanced(ValueError):
+    """A programming error: entries that do not sum to zero, or fewer than two."""
+
+
+@transaction.atomic
+def post(
+    *, reference: str, description: str, currency: str, entries: Sequence[Entry], occurred_at: datetime, organization_id: UUID | None = None
+) -> LedgerTransaction:
+    """Write one balanced transaction; the database has checked it on return, and nobody can add to it later.
+
+    reference: unique name of the fact. Raises Unbalanced, and IntegrityError where the reference was posted before.
+    """
+    lines = [entry for entry in entries if entry.amount]
+    if len(lines) < 2 or sum(line.amount for line in lines):
+        raise Unbalanced(f"{reference}: {[(str(line.account), line.amount) for line in lines]}")
+    Money(0, currency)
+    header = LedgerTransaction.objects.create(
+        reference=reference, description=description, currency=currency, occurred_at=occurred_at, organization_id=organization_id
+    )
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(transaction=header, account=line.account.code, owner=line.account.owner, amount=line.amount, currency=currency)
+        for line in lines
+    )
+    _check_now()
+    return header
+
+
+def posted(reference: str) -> bool:
+    return LedgerTransaction.objects.filter(reference=reference).exists()
+
+
+_DEFERRED = ", ".join(
+    trigger.get_pgid(model)
+    for model in (LedgerEntry, LedgerTransaction)
+    for trigger in model._meta.triggers  # type: ignore[attr-defined]
+    if trigger.name in ("balanced", "has_entries")
+)
+
+
+def _check_now() -> None:
+    """Run the deferred triggers here: left alone they would fail at the outermost commit, far from the line that is wrong."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET CONSTRAINTS {_DEFERRED} IMMEDIATE")
+        cursor.execute(f"SET CONSTRAINTS {_DEFERRED} DEFERRED")

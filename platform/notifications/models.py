@@ -1,0 +1,51 @@
+"""Every message to a person is a row before it is a mail, so that what was sent can be shown."""
+
+from django.db import models
+
+from core.models import BaseModel
+from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
+from notifications.querysets import MessageQuerySet
+
+
+class Message(FSMModelMixin, BaseModel):
+    """One mail to one address; keys are plain, this app stands below theirs. dedupe_key: a second message with it is not written."""
+
+    public_prefix = "msg"
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        SENT = "sent"
+        FAILED = "failed"
+
+    kind = models.CharField(max_length=60)
+    to = models.EmailField(max_length=254)
+    user_id = models.UUIDField(null=True)
+    organization_id = models.UUIDField(null=True)
+    related_type = models.CharField(max_length=60, blank=True)
+    related_id = models.UUIDField(null=True)
+    subject = models.CharField(max_length=300)
+    text = models.TextField()
+    html = models.TextField()
+    dedupe_key = models.CharField(max_length=200, null=True, unique=True)
+    state = StateField(choices=State.choices, default=State.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+    sent_at = models.DateTimeField(null=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["related_id"], name="message_related"), models.Index(fields=["state", "-id"], name="message_state")]
+        triggers = [StateMachine()]
+
+    def __str__(self) -> str:
+        return self.subject
+
+    @transition(field=state, source=State.QUEUED, target=State.SENT, operation="notifications.delivery.deliver")
+    def send(self) -> None: ...
+
+    @transition(field=state, source=State.QUEUED, target=State.FAILED, operation="notifications.delivery.give_up")
+    def fail(self) -> None: ...
+
+    @transition(field=state, source=State.FAILED, target=State.QUEUED, operation="notifications.delivery.resend")
+    def requeue(self) -> None: ...

@@ -1,0 +1,81 @@
+"""Organizations own everything that is sold or issued; memberships say who may act for them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from core.models import BaseModel
+from organizations.querysets import MembershipQuerySet, OrganizationQuerySet
+
+
+class Organization(BaseModel):
+    """refund_approval_limits: {currency: minor units}; a refund above it waits for a second person. A currency not named: the platform's limit."""
+
+    public_prefix = "org"
+
+    class Kind(models.TextChoices):
+        PERSONAL = "personal"
+        TEAM = "team"
+
+    class OrganizerScope(models.TextChoices):
+        OWN = "own", "Only events they host"
+        ALL = "all", "All events of the organization"
+
+    class RefundFeePolicy(models.TextChoices):
+        """Who bears Stripe's processing fee, which Stripe keeps on a refund."""
+
+        PLATFORM = "platform"
+        ORGANIZER = "organizer"
+        ATTENDEE = "attendee"
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=80, unique=True)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.TEAM)
+    country = models.CharField(max_length=2, default="US")
+    description = models.TextField(blank=True)
+    is_active = models.BooleanField(default=True)
+    organizer_scope = models.CharField(max_length=5, choices=OrganizerScope.choices, default=OrganizerScope.ALL)
+    payouts_usable = models.BooleanField(default=False)
+    payout_hold_days = models.PositiveSmallIntegerField(default=3)
+    refund_fee_policy = models.CharField(max_length=10, choices=RefundFeePolicy.choices, default=RefundFeePolicy.PLATFORM)
+    refund_approval_limits = models.JSONField(default=dict, blank=True)
+
+    objects = OrganizationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="organization_country_iso")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What a member may do in one organization; "staff" is always the platform's."""
+
+    ADMIN = "admin"
+    ORGANIZER = "organizer"
+    COURSE_MANAGER = "course_manager"
+    INSTRUCTOR = "instructor"
+
+
+class Membership(BaseModel):
+    """A person in an organization; ended_at set means it gives nothing any more."""
+
+    public_prefix = "mem"
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], condition=Q(ended_at=None), name="membership_active_once"),
+            models.CheckConstraint(condition=Q(role__in=["admin", "organizer", "course_manager", "instructor"]), name="membership_role_known"),
+        ]
+        indexes = [models.Index(fields=["user", "organization"], condition=Q(ended_at=None), name="membership_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.get_role_display()}"

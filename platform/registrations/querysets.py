@@ -1,0 +1,34 @@
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from audit.actor import Actor
+from organizations.permissions import Permission
+from organizations.scoping import scoped
+
+
+class RegistrationQuerySet(models.QuerySet["Registration"]):  # type: ignore[name-defined]  # the model imports this module
+    def visible_to(self, by: Actor) -> Self:
+        """An organization's registrations to its people, one's own to a person, one to the guest who holds its link.
+
+        In a console (the actor has an organization) only the organization's: one's own place elsewhere is none of its business.
+        """
+        if by.guest_of is not None:
+            return self.filter(pk=by.guest_of)
+        managed = scoped(self, by, Permission.REGISTRATION_VIEW, organization="event__organization_id", responsible="event__host_id")
+        if by.sees_all or by.user_id is None or by.organization_id is not None:
+            return managed
+        return self.filter(Q(pk__in=managed.values("pk")) | Q(user_id=by.user_id))
+
+    def of(self, by: Actor) -> Self:
+        """One's own places only."""
+        return self.filter(user_id=by.user_id) if by.user_id else self.none()
+
+    def active(self) -> Self:
+        return self.exclude(state="cancelled")
+
+    def overdue(self, *, at: datetime) -> Self:
+        """Held places whose hold has ended."""
+        return self.filter(state="pending", hold_expires_at__lt=at).order_by("hold_expires_at")

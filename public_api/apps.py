@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class PublicApiConfig(AppConfig):
+    name = "public_api"
