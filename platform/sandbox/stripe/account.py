@@ -1,0 +1,35 @@
+"""The platform's own account; https://docs.stripe.com/api/accounts."""
+
+from sandbox.stripe.errors import Json, missing_resource
+from sandbox.stripe.params import EXPAND
+from sandbox.stripe.routing import Call, Route
+from sandbox.stripe.world import ACCOUNT_ID, World
+
+
+def current(world: World, call: Call) -> Json:
+    return {
+        "id": ACCOUNT_ID,
+        "object": "account",
+        "business_type": "company",
+        "capabilities": {"card_payments": "active", "transfers": "active"},
+        "charges_enabled": True,
+        "country": "US",
+        "default_currency": "usd",
+        "details_submitted": True,
+        "email": "platform@example.com",
+        "metadata": {},
+        "payouts_enabled": True,
+        "type": "standard",
+    }
+
+
+def retrieve(world: World, call: Call) -> Json:
+    if call.id != ACCOUNT_ID:
+        raise missing_resource("account", call.id, param="account")
+    return current(world, call)
+
+
+ROUTES = [
+    Route("GET", "/v1/account", current, {"expand": EXPAND}),
+    Route("GET", "/v1/accounts/{id}", retrieve, {"expand": EXPAND}),
+]

@@ -1,0 +1,64 @@
+"""Events: what happened, with the object as it was at that moment, and who is told."""
+
+import json
+from typing import Any
+
+from sandbox.stripe import deliveries
+from sandbox.stripe.errors import Json
+from sandbox.stripe.listing import page
+from sandbox.stripe.params import EXPAND, PAGE, Flag, ListOf, Moment, Text
+from sandbox.stripe.routing import Call, Route
+from sandbox.stripe.world import API_VERSION, World, stamp
+
+
+def emit(world: World, kind: str, obj: Json, *, previous: dict[str, Any] | None = None) -> None:
+    """Record an event and queue it for every endpoint that wants it. `previous`: old values of what an update changed."""
+    if world.replay and not world.replay.events:
+        return
+    data: Json = {"object": json.loads(json.dumps(obj))}
+    if previous is not None:
+        data["previous_attributes"] = previous
+    request_id, key = world.cause
+    event = stamp(
+        world,
+        "evt",
+        "event",
+        api_version=API_VERSION,
+        data=data,
+        pending_webhooks=0,
+        request={"id": request_id, "idempotency_key": key},
+        type=kind,
+    )
+    told = [] if world.replay else world.store.select("webhook_endpoint", newest_first=False)
+    endpoints = [endpoint for endpoint in told if _wants(endpoint, kind)]
+    event["pending_webhooks"] = len(endpoints)
+    world.store.insert(event)
+    for endpoint in endpoints:
+        deliveries.queue(world, event, endpoint["id"])
+
+
+def _wants(endpoint: Json, kind: str) -> bool:
+    return endpoint["status"] == "enabled" and bool({kind, "*"} & set(endpoint["enabled_events"]))
+
+
+def retrieve(world: World, call: Call) -> Json:
+    return world.store.require("event", call.id)
+
+
+def index(world: World, call: Call) -> Json:
+    where, values = "", ()  # type: tuple[str, tuple[object, ...]]
+    kinds = [k for k in [call.params.get("type"), *call.params.get("types", [])] if k]
+    if kinds:
+        where = " AND (" + " OR ".join(["json_extract(body, '$.type') GLOB ?"] * len(kinds)) + ")"
+        values = tuple(kinds)
+    if "delivery_success" in call.params:
+        where += f" AND json_extract(body, '$.pending_webhooks') {'=' if call.params['delivery_success'] else '>'} 0"
+    return page(world, call, "event", "/v1/events", where=where, values=values)
+
+
+ROUTES = [
+    Route(
+        "GET", "/v1/events", index, {**PAGE, "created": Moment(), "type": Text(), "types": ListOf(field=Text()), "delivery_success": Flag()}
+    ),
+    Route("GET", "/v1/events/{id}", retrieve, {"expand": EXPAND}),
+]

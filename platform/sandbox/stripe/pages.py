@@ -1,0 +1,123 @@
+"""The hosted pages: Checkout, 3-D Secure, receipt. Plain forms, no scripts."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox.stripe import checkout_payment, checkout_sessions, currencies, due_tasks, form, page_html
+from sandbox.stripe.errors import Json, StripeError
+from sandbox.stripe.world import World
+
+
+@dataclass(frozen=True)
+class Page:
+    status: int
+    html: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def answer(world: World, method: str, path: str, body: str) -> Page:
+    """The page at a path under /c/."""
+    segments = urlsplit(path).path.strip("/").split("/")
+    shown = _PAGES.get((method, segments[1])) if len(segments) == 3 else None
+    if shown is None:
+        return Page(404, page_html.notice("There is no such page", "Check the address."))
+    with world.lock:
+        due_tasks.run(world)
+        with world.store.transaction():
+            page: Page = shown(world, segments[2], form.decode(body))
+        world.wake()
+    return page
+
+
+def _see_other(url: str) -> Page:
+    return Page(303, headers={"Location": url})
+
+
+def _checkout(world: World, session_id: str, _: dict[str, Any]) -> Page:
+    session = world.store.find("checkout.session", session_id)
+    return _missing() if session is None else _show(world, session)
+
+
+def _missing() -> Page:
+    return Page(404, page_html.notice("This payment page does not exist", "Check the link you were given."))
+
+
+def _show(world: World, session: Json, *, problem: str = "") -> Page:
+    if session["status"] == "expired":
+        text = "You can no longer pay here. Go back to the event's page and register again."
+        return Page(200, page_html.notice("This payment page has expired", text, link=session["cancel_url"], label="Go back"))
+    if session["status"] == "complete":
+        text = "This payment has been made; you cannot pay twice."
+        return Page(200, page_html.notice("Already paid", text, link=_success_url(session), label="Continue"))
+    if not problem and session["payment_intent"]:
+        last = world.store.get("payment_intent", session["payment_intent"])["last_payment_error"]
+        problem = last["message"] if last else ""
+    items = checkout_sessions.more(world, session)["items"]
+    return Page(200, page_html.checkout(session, items, problem=problem))
+
+
+def _success_url(session: Json) -> str:
+    return str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session["id"])
+
+
+def _pay(world: World, session_id: str, given: dict[str, Any]) -> Page:
+    session = world.store.find("checkout.session", session_id)
+    if session is None:
+        return _missing()
+    if session["status"] != "open":
+        return _show(world, session)
+    outcome = "processing" if given.get("method") == "bank" else "succeeded"
+    try:
+        card = checkout_payment.card_named(str(given.get("card", "")))
+        session = checkout_payment.pay(
+            world, session, card, outcome=outcome, email=str(given.get("email", "")), name=str(given.get("name", ""))
+        )
+    except StripeError as error:
+        return _show(world, world.store.get("checkout.session", session_id), problem=str(error))
+    if session["status"] == "open":
+        return _see_other(f"{world.public_url}/c/3ds/{session['payment_intent']}")
+    return _see_other(_success_url(session))
+
+
+def _challenge(world: World, intent_id: str, _: dict[str, Any]) -> Page:
+    intent = world.store.find("payment_intent", intent_id)
+    if intent is None:
+        return _missing()
+    if intent["status"] != "requires_action":
+        return Page(200, page_html.notice("Nothing to confirm", "This payment is not waiting for you."))
+    return Page(200, page_html.challenge(intent, currencies.shown(intent["amount"], intent["currency"])))
+
+
+def _answer_challenge(world: World, intent_id: str, given: dict[str, Any]) -> Page:
+    intent = world.store.find("payment_intent", intent_id)
+    if intent is None:
+        return _missing()
+    session = checkout_payment.session_of(world, intent)
+    back = ((intent["next_action"] or {}).get("redirect_to_url") or {}).get("return_url")
+    try:
+        paid = checkout_payment.answer_challenge(world, intent, passed=given.get("answer") == "complete")
+    except StripeError:
+        return _see_other(f"{world.public_url}/c/pay/{session['id']}") if session else _returned(back)
+    return _see_other(_success_url(paid)) if paid else _returned(back)
+
+
+def _returned(back: str | None) -> Page:
+    return _see_other(back) if back else Page(200, page_html.notice("Thank you", "You can close this page."))
+
+
+def _receipt(world: World, intent_id: str, _: dict[str, Any]) -> Page:
+    intent = world.store.find("payment_intent", intent_id)
+    if intent is None or intent["status"] != "succeeded":
+        return _missing()
+    paid = currencies.shown(intent["amount_received"], intent["currency"])
+    return Page(200, page_html.notice("Receipt", f"Paid: {paid}. Payment {intent['id']}."))
+
+
+_PAGES = {
+    ("GET", "pay"): _checkout,
+    ("POST", "pay"): _pay,
+    ("GET", "3ds"): _challenge,
+    ("POST", "3ds"): _answer_challenge,
+    ("GET", "receipt"): _receipt,
+}
