@@ -7,7 +7,7 @@ from sandbox.stripe.errors import Json, invalid, parameter_missing
 from sandbox.stripe.events import emit
 from sandbox.stripe.expanding import part
 from sandbox.stripe.listing import page, short_list
-from sandbox.stripe.params import EXPAND, METADATA, PAGE, ListOf, Moment, Record, Text, Whole, merged_metadata
+from sandbox.stripe.params import EXPAND, METADATA, PAGE, Email, ListOf, Moment, Record, Text, Url, Whole, merged_metadata
 from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import World, stamp
 
@@ -194,15 +194,24 @@ _PRICE = Record(
     required=True,
     fields={"currency": Text(required=True), "unit_amount": Whole(required=True, least=0), "product_data": _PRODUCT},
 )
-_INTENT = Record(fields={"metadata": METADATA, "transfer_group": Text(), "description": Text(), "receipt_email": Text()})
-_TEXTS = ("success_url", "cancel_url", "client_reference_id", "customer", "customer_email", "locale", "submit_type", "customer_creation")
+_INTENT = Record(fields={"metadata": METADATA, "transfer_group": Text(), "description": Text(), "receipt_email": Email()})
+_TEXTS = {
+    "success_url": Url(),
+    "cancel_url": Url(),
+    "client_reference_id": Text(longest=200),
+    "customer": Text(),
+    "customer_email": Email(),
+    "locale": Text(),
+    "submit_type": Text(choices=("auto", "book", "donate", "pay")),
+    "customer_creation": Text(choices=("if_required",)),
+}
 ROUTES = [
     Route(
         "POST",
         "/v1/checkout/sessions",
         create,
         {
-            **{name: Text() for name in _TEXTS},
+            **_TEXTS,
             "expand": EXPAND,
             "metadata": METADATA,
             "mode": Text(required=True, choices=("payment",)),

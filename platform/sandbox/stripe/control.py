@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import threading
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,29 +17,16 @@ class Control:
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)
-        self._connection: http.client.HTTPConnection | None = None
-        self._lock = threading.Lock()
-
-    def close(self) -> None:
-        with self._lock:
-            if self._connection:
-                self._connection.close()
-                self._connection = None
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Any control call. Raises ControlRefused for an answer that is not 200."""
-        with self._lock:
-            if self._connection is None:
-                self._connection = http.client.HTTPConnection(self._address.hostname or "", self._address.port, timeout=120)
-            try:
-                self._connection.request(method, f"/_sandbox{path}", None if body is None else json.dumps(body))
-                response = self._connection.getresponse()
-                text = response.read()
-            except (OSError, http.client.HTTPException):
-                self._connection.close()
-                self._connection = None
-                raise
-        answer = json.loads(text)
+        connection = http.client.HTTPConnection(self._address.hostname or "", self._address.port, timeout=120)
+        try:
+            connection.request(method, f"/_sandbox{path}", None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        finally:
+            connection.close()
         if response.status != 200:
             raise ControlRefused(answer["error"]["message"])
         return answer

@@ -4,11 +4,11 @@ from sandbox.stripe import payment_methods
 from sandbox.stripe.errors import Json, missing_resource
 from sandbox.stripe.events import emit
 from sandbox.stripe.listing import page
-from sandbox.stripe.params import EXPAND, METADATA, PAGE, ListOf, Moment, Text, merged_metadata
+from sandbox.stripe.params import EXPAND, METADATA, PAGE, Email, ListOf, Moment, Text, merged_metadata
 from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import World, stamp
 
-_TEXTS = ("name", "email", "phone", "description")
+_TEXTS = {"name": 256, "email": 512, "phone": 20, "description": 5000}  # and how many characters they hold
 _INVOICES = {"custom_fields": None, "default_payment_method": None, "footer": None, "rendering_options": None}
 
 
@@ -78,7 +78,8 @@ _FIELDS = {
     "metadata": METADATA,
     "address": payment_methods.ADDRESS,
     "preferred_locales": ListOf(field=Text()),
-    **{name: Text(clearable=True) for name in _TEXTS},
+    **{name: Text(clearable=True, longest=longest) for name, longest in _TEXTS.items()},
+    "email": Email(clearable=True),
 }
 ROUTES = [
     Route("POST", "/v1/customers", create, {**_FIELDS, "payment_method": Text()}),

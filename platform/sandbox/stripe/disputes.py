@@ -60,7 +60,10 @@ def open_dispute(world: World, charge: Json, *, reason: str, inquiry: bool = Fal
 
 def _card(charge: Json) -> Json:
     card = charge["payment_method_details"]["card"]
-    return {"type": "card", "card": {"brand": card["brand"], "case_type": "chargeback", "network_reason_code": "83"}}
+    return {
+        "type": "card",
+        "card": {"brand": card["brand"], "case_type": "chargeback", "network": card["brand"], "network_reason_code": "83"},
+    }
 
 
 def _withdraw(world: World, dispute: Json) -> None:

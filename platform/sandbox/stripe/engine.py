@@ -63,6 +63,11 @@ class Engine:
         self.router = Router(route for module in _MODULES for route in module.ROUTES)
         self._in_flight: set[str] = set()
 
+    def in_flight(self, key: str) -> bool:
+        """Whether a request with this idempotency key is being executed."""
+        with self.world.lock:
+            return key in self._in_flight
+
     def answer(self, exchange: Exchange) -> None:
         """Execute an API request; the exchange holds the answer, which is durable, on return."""
         started = time.monotonic()

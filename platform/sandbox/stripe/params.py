@@ -1,10 +1,14 @@
 """What a route accepts, and Stripe's errors for what it does not. Every field reads one decoded form value."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox.stripe.errors import StripeError, invalid, parameter_missing, parameter_unknown
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,27 @@ class Text(Field):
         if self.choices and raw not in self.choices:
             raise invalid(f"Invalid {param}: must be one of {', '.join(self.choices)}", param=param, stored=False)
         return raw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Email(Text):
+    longest: int = 512
+
+    def parse(self, raw: Any, param: str) -> str:
+        email = super().parse(raw, param)
+        if not _EMAIL.fullmatch(email):
+            raise invalid(f"Invalid email address: {email}", param=param, code="email_invalid", stored=False)
+        return email
+
+
+@dataclass(frozen=True, kw_only=True)
+class Url(Text):
+    def parse(self, raw: Any, param: str) -> str:
+        url = super().parse(raw, param)
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            message = "Invalid URL: An explicit scheme (such as https) must be provided."
+            raise invalid(message, param=param, code="url_invalid", stored=False)
+        return url
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from sandbox.stripe import blank, charging, currencies, payment_methods
 from sandbox.stripe.errors import Json, StripeError, invalid
 from sandbox.stripe.events import emit
 from sandbox.stripe.listing import page
-from sandbox.stripe.params import EXPAND, METADATA, PAGE, Flag, ListOf, Moment, Record, Text, Whole, merged_metadata
+from sandbox.stripe.params import EXPAND, METADATA, PAGE, Email, Flag, ListOf, Moment, Record, Text, Whole, merged_metadata
 from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import World, stamp
 
@@ -129,7 +129,11 @@ def _wrong_state(intent: Json, verb: str) -> StripeError:
     return StripeError(400, "invalid_request_error", message, code="payment_intent_unexpected_state", payment_intent=intent)
 
 
-_TEXTS = {name: Text(clearable=True) for name in ("description", "receipt_email", "transfer_group")}
+_TEXTS = {
+    "description": Text(clearable=True, longest=1000),
+    "receipt_email": Email(clearable=True),
+    "transfer_group": Text(clearable=True),
+}
 _CHANGES = {"expand": EXPAND, "metadata": METADATA, **_TEXTS, "customer": Text(), "payment_method": Text()}
 _CARD_ONLY = ListOf(field=Text(choices=("card",)))
 _CAPTURE = Text(choices=("automatic", "automatic_async"))

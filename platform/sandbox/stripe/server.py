@@ -68,7 +68,6 @@ class Sandbox:
         self.courier.stop()
         self._server.hang_up()
         self._server.server_close()
-        self.control.close()
         with self.world.lock:
             self.world.store.close()
 

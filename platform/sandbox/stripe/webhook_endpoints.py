@@ -1,16 +1,13 @@
 """Webhook endpoints; https://docs.stripe.com/api/webhook_endpoints. The secret is shown once, when one is created."""
 
-from urllib.parse import urlsplit
-
-from sandbox.stripe.errors import Json, invalid
+from sandbox.stripe.errors import Json
 from sandbox.stripe.listing import page
-from sandbox.stripe.params import EXPAND, METADATA, PAGE, Flag, ListOf, Text, merged_metadata
+from sandbox.stripe.params import EXPAND, METADATA, PAGE, Flag, ListOf, Text, Url, merged_metadata
 from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import API_VERSION, World, stamp
 
 
 def create(world: World, call: Call) -> Json:
-    _check_url(call.params["url"])
     endpoint = stamp(
         world,
         "we",
@@ -27,11 +24,6 @@ def create(world: World, call: Call) -> Json:
     return world.store.insert(endpoint)
 
 
-def _check_url(url: str) -> None:
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise invalid("Invalid URL: An explicit scheme (such as https) must be provided.", param="url", code="url_invalid")
-
-
 def _shown(endpoint: Json) -> Json:
     return {key: value for key, value in endpoint.items() if key != "secret"}
 
@@ -42,8 +34,6 @@ def retrieve(world: World, call: Call) -> Json:
 
 def update(world: World, call: Call) -> Json:
     endpoint, params = world.store.require("webhook_endpoint", call.id), dict(call.params)
-    if "url" in params:
-        _check_url(params["url"])
     if "metadata" in params:
         params["metadata"] = merged_metadata(endpoint["metadata"], params["metadata"])
     if "disabled" in params:
@@ -73,7 +63,7 @@ ROUTES = [
         create,
         {
             **_CHANGES,
-            "url": Text(required=True),
+            "url": Url(required=True),
             "enabled_events": ListOf(field=Text(), most=500, required=True),
             "api_version": Text(),
             "connect": Flag(),
@@ -81,6 +71,6 @@ ROUTES = [
     ),
     Route("GET", "/v1/webhook_endpoints", index, PAGE),
     Route("GET", "/v1/webhook_endpoints/{id}", retrieve, {"expand": EXPAND}),
-    Route("POST", "/v1/webhook_endpoints/{id}", update, {**_CHANGES, "url": Text(), "enabled_events": _EVENTS, "disabled": Flag()}),
+    Route("POST", "/v1/webhook_endpoints/{id}", update, {**_CHANGES, "url": Url(), "enabled_events": _EVENTS, "disabled": Flag()}),
     Route("DELETE", "/v1/webhook_endpoints/{id}", delete),
 ]
