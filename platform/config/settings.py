@@ -100,14 +100,18 @@ PROCESS = env.str("PROCESS", default="command")
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 DATABASES = {"default": database(env.str("DATABASE_URL", default=f"postgresql:///cpd?host={VAR_DIR / 'pgdata'}"), process=PROCESS)}
 # The shared cache is the database: throttles, single-use sign-in codes and locks must be seen by every process.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "shared_cache", "OPTIONS": {"MAX_ENTRIES": 100_000}}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "shared_cache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 MEDIA_ROOT = VAR_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if IS_TEST else "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if IS_TEST else "whitenoise.storage.CompressedStaticFilesStorage"
+    },
 }
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 
@@ -143,7 +147,12 @@ ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_RATE_LIMITS = {"login_failed": "5/15m/key,20/15m/ip", "reset_password": "3/h/key,10/h/ip", "signup": "10/h/ip", "confirm_email": "3/h/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "5/15m/key,20/15m/ip",
+    "reset_password": "3/h/key,10/h/ip",
+    "signup": "10/h/ip",
+    "confirm_email": "3/h/key",
+}
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 HEADLESS_ENABLED = True
 HEADLESS_CLIENTS = ("app", "browser")
@@ -200,6 +209,9 @@ if IS_PRODUCTION and not STRIPE_WEBHOOK_SECRETS:
     raise ImproperlyConfigured("Set STRIPE_WEBHOOK_SECRETS: without it every webhook would be refused.")
 if STRIPE_SECRET_KEY.startswith("sk_live_") and STRIPE_API_BASE != "https://api.stripe.com":
     raise ImproperlyConfigured("A live Stripe key may only be used with https://api.stripe.com; unset STRIPE_API_BASE or use a test key.")
+STRIPE_TIMEOUT = env.float("STRIPE_TIMEOUT", default=15.0)
+STRIPE_REQUEST_TIMEOUT = env.float("STRIPE_REQUEST_TIMEOUT", default=5.0)  # for the one call that a request waits for
+STRIPE_NETWORK_RETRIES = env.int("STRIPE_NETWORK_RETRIES", default=2)  # by Stripe's library, with the same key
 SETTLEMENT_CURRENCIES = env.list("SETTLEMENT_CURRENCIES", default=["USD", "EUR", "JPY", "KWD", "GBP"])
 # Minor units; a refund above it waits for a second person. A currency that is not listed always waits.
 REFUND_APPROVAL_LIMITS = {"USD": 50_000, "EUR": 50_000, "GBP": 40_000, "JPY": 50_000, "KWD": 150_000}
@@ -231,7 +243,12 @@ SECURE_CSP = {
     "object-src": [CSP.NONE],
 }
 # Unfold's Alpine needs eval and inline styles; nothing else on the site does.
-CONSOLE_CSP = {**SECURE_CSP, "script-src": [CSP.SELF, CSP.UNSAFE_EVAL], "style-src": [CSP.SELF, CSP.UNSAFE_INLINE], "frame-ancestors": [CSP.SELF]}
+CONSOLE_CSP = {
+    **SECURE_CSP,
+    "script-src": [CSP.SELF, CSP.UNSAFE_EVAL],
+    "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
+    "frame-ancestors": [CSP.SELF],
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 LOGGING_CONFIG = None

@@ -80,6 +80,11 @@ def _send(job: Job) -> None:
     async_task("core.jobs.run", str(job.pk), broker=_At(job.run_after, job.queue), save=False, task_name=job.name[:100])
 
 
+def nudge(function: str, *arguments: str, queue: str, when: datetime) -> None:
+    """A bare queue message for work whose own row counts its attempts; in the caller's transaction, delivered not before `when`."""
+    async_task(function, *arguments, broker=_At(when, queue), save=False, task_name=function[-100:])
+
+
 def _json_safe(value: Id) -> str | int | None:
     if value is None or isinstance(value, (str, int)):
         return value

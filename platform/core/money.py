@@ -133,6 +133,7 @@ def cumulative_share(amounts: Sequence[int], *, before: int, taken: int, to: int
 
     amounts: the lines' amounts (≥ 0); before: what earlier refunds took of their sum; taken: this refund. The last refund closes to the cent.
     """
+
     def share(upto: int) -> list[int]:
         return allocate(upto, amounts, to=to) if upto else [0] * len(amounts)
 

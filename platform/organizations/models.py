@@ -73,7 +73,9 @@ class Membership(BaseModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["organization", "user"], condition=Q(ended_at=None), name="membership_active_once"),
-            models.CheckConstraint(condition=Q(role__in=["admin", "organizer", "course_manager", "instructor"]), name="membership_role_known"),
+            models.CheckConstraint(
+                condition=Q(role__in=["admin", "organizer", "course_manager", "instructor"]), name="membership_role_known"
+            ),
         ]
         indexes = [models.Index(fields=["user", "organization"], condition=Q(ended_at=None), name="membership_of_user")]
 

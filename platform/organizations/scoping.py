@@ -12,7 +12,9 @@ from organizations.models import Membership, Organization, Role
 from organizations.permissions import RULES, Permission
 
 
-def scoped[Q_: QuerySet[Any]](rows: Q_, by: Actor, permission: Permission, *, organization: str = "organization_id", responsible: str | None = None) -> Q_:
+def scoped[Q_: QuerySet[Any]](
+    rows: Q_, by: Actor, permission: Permission, *, organization: str = "organization_id", responsible: str | None = None
+) -> Q_:
     """The rows whose organization the actor may use `permission` in.
 
     organization: lookup of the owning organization's id; responsible: lookup of the responsible member's id, for organizers who

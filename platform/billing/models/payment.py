@@ -83,7 +83,9 @@ class Payment(FSMModelMixin, BaseModel):
                 condition=Q(amount_refunded__gte=0, amount_refunded__lte=F("amount_captured")), name="payment_refunded_within_captured"
             ),
             models.CheckConstraint(condition=Q(currency__in=sorted(CURRENCIES)), name="payment_currency_known"),
-            models.CheckConstraint(condition=~Q(state="refunded") | Q(amount_refunded=F("amount_captured")), name="payment_refunded_is_all"),
+            models.CheckConstraint(
+                condition=~Q(state="refunded") | Q(amount_refunded=F("amount_captured")), name="payment_refunded_is_all"
+            ),
             models.CheckConstraint(
                 condition=~Q(state="partially_refunded") | Q(amount_refunded__gt=0, amount_refunded__lt=F("amount_captured")),
                 name="payment_partially_refunded_is_part",

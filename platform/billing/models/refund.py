@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -13,12 +14,27 @@ from core.models import BaseModel
 from core.money import Money
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
 
+# Whoever writes: refunds of ours never add up to more than was captured. The payment's row is locked, so two inserts see each other.
+# A refund made at Stripe is Stripe's word and is recorded whatever it does to the sum.
+_WITHIN_CAPTURED = """
+    IF NEW.source <> 'external' AND NEW.state NOT IN ('failed', 'cancelled')
+            AND (TG_OP = 'INSERT' OR OLD.state IN ('failed', 'cancelled') OR NEW.amount <> OLD.amount) THEN
+        PERFORM 1 FROM billing_payment WHERE id = NEW.payment_id FOR UPDATE;
+        IF (SELECT sum(amount) FROM billing_refund WHERE payment_id = NEW.payment_id AND state NOT IN ('failed', 'cancelled'))
+                > (SELECT amount_captured FROM billing_payment WHERE id = NEW.payment_id) THEN
+            RAISE EXCEPTION 'refunds of payment % exceed what was captured', NEW.payment_id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'refunds_within_captured', TABLE = TG_TABLE_NAME;
+        END IF;
+    END IF;
+    RETURN NULL;
+"""
+
 
 class Refund(FSMModelMixin, BaseModel):
     """amount: minor units of the payment's currency, tax and fees included.
 
     attempt is part of the idempotency key: it rises only when a person retries after a definite failure, or after a look-up found
-    nothing at Stripe. requested_by is never approved_by: the database says so.
+    nothing at Stripe. retries counts the former alone: each has postings of its own in the ledger. requested_by is never approved_by: the database says so.
     """
 
     public_prefix = "rfd"
@@ -66,6 +82,7 @@ class Refund(FSMModelMixin, BaseModel):
         max_length=80, null=True, unique=True, help_text="Of the dialog or the request: a second one with it is the same refund."
     )
     attempt = models.PositiveSmallIntegerField(default=1)
+    retries = models.PositiveSmallIntegerField(default=0)
     stripe_refund_id = models.CharField(max_length=255, null=True, unique=True)
     stripe_balance_transaction_id = models.CharField(max_length=255, null=True, unique=True)
     failure_balance_transaction_id = models.CharField(max_length=255, null=True, unique=True)
@@ -86,10 +103,19 @@ class Refund(FSMModelMixin, BaseModel):
             models.CheckConstraint(
                 condition=Q(approved_by=None) | Q(requested_by=None) | ~Q(approved_by=F("requested_by")), name="refund_second_person"
             ),
-            models.CheckConstraint(condition=~Q(state="approved", attempt=1) | ~Q(approved_by=None), name="refund_approved_by_someone"),
+            models.CheckConstraint(condition=~Q(state="approved", retries=0) | ~Q(approved_by=None), name="refund_approved_by_someone"),
             models.CheckConstraint(condition=~Q(state="succeeded") | ~Q(stripe_refund_id=None), name="refund_succeeded_at_stripe"),
         ]
-        triggers = [StateMachine()]
+        triggers = [
+            StateMachine(),
+            pgtrigger.Trigger(
+                name="within_captured",
+                when=pgtrigger.After,
+                level=pgtrigger.Row,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                func=_WITHIN_CAPTURED,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Refund of {self.money}"
@@ -103,8 +129,8 @@ class Refund(FSMModelMixin, BaseModel):
         return f"refund-{self.pk}-{self.attempt}"
 
     def reference(self, fact: str = "") -> str:
-        """The ledger's name for a fact about this attempt: "refund:<id>", "refund:<id>:requested"; later attempts carry their number."""
-        parts = ["refund", str(self.pk), *([fact] if fact else []), *([str(self.attempt)] if self.attempt > 1 else [])]
+        """The ledger's name for a fact about this refund: "refund:<id>", "refund:<id>:requested"; a retry adds its number."""
+        parts = ["refund", str(self.pk), *([fact] if fact else []), *([f"retry-{self.retries}"] if self.retries else [])]
         return ":".join(parts)
 
     def known_to_stripe(self) -> bool:
@@ -128,6 +154,11 @@ class Refund(FSMModelMixin, BaseModel):
         operation="billing.refund_submission.begin",
     )
     def begin(self, *, at: datetime) -> None:
+        self.submitted_at = at
+
+    def renew_key(self, *, at: datetime) -> None:
+        """A new idempotency key for the same refund, after a look-up found nothing under the old one."""
+        self.attempt += 1
         self.submitted_at = at
 
     @transition(field=state, source=State.SUBMITTING, target=State.UNKNOWN, operation="billing.refund_submission.lose_answer")
@@ -172,6 +203,7 @@ class Refund(FSMModelMixin, BaseModel):
     @transition(field=state, source=State.FAILED, target=State.APPROVED, operation="billing.refund_approval.retry")
     def retry(self) -> None:
         self.attempt += 1
+        self.retries += 1
         self.stripe_refund_id = self.stripe_balance_transaction_id = self.failure_balance_transaction_id = None
         self.succeeded_at = self.failed_at = self.submitted_at = None
         self.failure_reason = ""

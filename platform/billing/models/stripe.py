@@ -104,7 +104,9 @@ class InboundEvent(FSMModelMixin, BaseModel):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "event_id"], name="inbound_event_once")]
         indexes = [
-            models.Index(fields=["run_after"], condition=models.Q(state__in=["received", "failed", "processing"]), name="inbound_event_due"),
+            models.Index(
+                fields=["run_after"], condition=models.Q(state__in=["received", "failed", "processing"]), name="inbound_event_due"
+            ),
             models.Index(fields=["state", "-id"], name="inbound_event_state"),
             models.Index(fields=["object_id"], name="inbound_event_object"),
         ]

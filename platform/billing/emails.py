@@ -1,0 +1,88 @@
+"""Mails about money: who gets them and what they say. Enqueued as the last line of an operation."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from billing.models import Payment, Refund
+from core import jobs
+from core.money import Money
+from notifications import delivery
+
+
+def _about_payment(payment: Payment) -> dict[str, Any]:
+    return {
+        "name": payment.name,
+        "description": payment.description,
+        "amount": str(payment.due),
+        "organization": payment.organization.name,
+        "reference": payment.public_id,
+        "lines": [
+            {"description": line.description, "amount": str(Money(line.amount, payment.currency))}
+            for line in payment.lines.filter(payer="attendee").order_by("position")
+        ],
+        "site": settings.BASE_URL,
+    }
+
+
+def _to_payer(kind: str, payment: Payment, context: dict[str, Any], *, dedupe_key: str, related: Payment | Refund) -> None:
+    delivery.queue(
+        kind=kind,
+        to=payment.email,
+        context=context,
+        user_id=payment.user_id,
+        organization_id=payment.organization_id,
+        related=related,
+        dedupe_key=dedupe_key,
+    )
+
+
+def _payment(payment_id: UUID) -> Payment:
+    return Payment.objects.select_related("organization").get(pk=payment_id)
+
+
+def _refund(refund_id: UUID) -> Refund:
+    return Refund.objects.select_related("payment__organization").get(pk=refund_id)
+
+
+def _about_refund(refund: Refund) -> dict[str, Any]:
+    return {
+        **_about_payment(refund.payment),
+        "refund_amount": str(refund.money),
+        "refund_reference": refund.public_id,
+        "is_whole": refund.amount == refund.payment.amount,
+    }
+
+
+@jobs.task()
+def send_receipt(*, payment_id: UUID) -> None:
+    payment = _payment(payment_id)
+    _to_payer("payment_receipt", payment, _about_payment(payment), dedupe_key=f"receipt:{payment_id}", related=payment)
+
+
+@jobs.task()
+def send_payment_failed(*, payment_id: UUID) -> None:
+    payment = _payment(payment_id)
+    context = {**_about_payment(payment), "reason": payment.failure_message}
+    _to_payer("payment_failed", payment, context, dedupe_key=f"payment-failed:{payment_id}", related=payment)
+
+
+@jobs.task()
+def send_refund_requested(*, refund_id: UUID) -> None:
+    refund = _refund(refund_id)
+    _to_payer("refund_requested", refund.payment, _about_refund(refund), dedupe_key=f"refund-requested:{refund_id}", related=refund)
+
+
+@jobs.task()
+def send_refund_receipt(*, refund_id: UUID) -> None:
+    refund = _refund(refund_id)
+    key = f"refund-settled:{refund_id}:{refund.attempt}"
+    _to_payer("refund_settled", refund.payment, _about_refund(refund), dedupe_key=key, related=refund)
+
+
+@jobs.task()
+def send_refund_failed(*, refund_id: UUID) -> None:
+    refund = _refund(refund_id)
+    key = f"refund-failed:{refund_id}:{refund.attempt}"
+    _to_payer("refund_failed", refund.payment, _about_refund(refund), dedupe_key=key, related=refund)

@@ -1,0 +1,84 @@
+"""Stripe's objects turned into ours."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from billing.gateway.base import BalanceTransaction, GatewayDispute, GatewayIntent, GatewayRefund, GatewaySession
+
+
+def _id(value: Any) -> str | None:
+    """The id of an object that may be expanded, given as its id, or absent."""
+    if value is None or isinstance(value, str):
+        return value or None
+    return str(value.id)
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
+
+
+def _metadata(found: Any) -> dict[str, str]:
+    return {str(key): str(value) for key, value in (found.metadata.to_dict() if found.metadata else {}).items()}
+
+
+def balance_transaction(found: Any) -> BalanceTransaction | None:
+    if found is None or isinstance(found, str):
+        return None
+    return BalanceTransaction(id=found.id, amount=found.amount, fee=found.fee, currency=found.currency.upper())
+
+
+def session(found: Any) -> GatewaySession:
+    return GatewaySession(
+        id=found.id,
+        status=found.status or "",
+        payment_status=found.payment_status,
+        url=found.url,
+        expires_at=datetime.fromtimestamp(found.expires_at, UTC),
+        payment_intent_id=_id(found.payment_intent),
+        metadata=_metadata(found),
+    )
+
+
+def intent(found: Any) -> GatewayIntent:
+    charge = found.latest_charge
+    expanded = charge is not None and not isinstance(charge, str)
+    return GatewayIntent(
+        id=found.id,
+        status=found.status,
+        amount_received=found.amount_received or 0,
+        currency=found.currency.upper(),
+        metadata=_metadata(found),
+        charge_id=_id(charge),
+        balance_transaction=balance_transaction(charge.balance_transaction) if expanded else None,
+        error=(found.last_payment_error.message or "") if found.last_payment_error else "",
+        happened_at=_moment(charge.created) if expanded else _moment(found.created),
+    )
+
+
+def refund(found: Any) -> GatewayRefund:
+    return GatewayRefund(
+        id=found.id,
+        status=found.status or "",
+        amount=found.amount,
+        currency=found.currency.upper(),
+        charge_id=_id(found.charge),
+        payment_intent_id=_id(found.payment_intent),
+        metadata=_metadata(found),
+        balance_transaction_id=_id(found.balance_transaction),
+        failure_balance_transaction_id=_id(getattr(found, "failure_balance_transaction", None)),
+        failure_reason=getattr(found, "failure_reason", None) or "",
+        happened_at=_moment(found.created),
+    )
+
+
+def dispute(found: Any) -> GatewayDispute:
+    return GatewayDispute(
+        id=found.id,
+        status=found.status,
+        amount=found.amount,
+        currency=found.currency.upper(),
+        reason=found.reason,
+        charge_id=_id(found.charge) or "",
+        payment_intent_id=_id(found.payment_intent),
+        due_by=_moment(found.evidence_details.due_by) if found.evidence_details else None,
+    )

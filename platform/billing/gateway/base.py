@@ -1,0 +1,120 @@
+"""What billing asks of Stripe, in its own words; one implementation speaks Stripe's."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+
+class GatewayError(Exception):
+    """Something other than an answer came back."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class GatewayRefused(GatewayError):
+    """A definite no (402 and other 4xx): nothing happened, and the same request would be refused again."""
+
+
+class GatewayBusy(GatewayError):
+    """Not now (429, a lock, the same key in flight): nothing happened, or the first request is still at work; try again with the same key."""
+
+
+class GatewayUnknown(GatewayError):
+    """The answer was lost (a time-out, a reset, a 5xx): it may have happened. answered: Stripe did answer, with a 5xx that it stores for the key."""
+
+    def __init__(self, message: str, *, code: str = "", answered: bool = False) -> None:
+        self.answered = answered
+        super().__init__(message, code=code)
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceTransaction:
+    """amount, fee: minor units of `currency`; amount is signed, fee is what Stripe kept."""
+
+    id: str
+    amount: int
+    fee: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayIntent:
+    """A payment intent as Stripe has it now; amount_received in minor units of `currency` (upper case)."""
+
+    id: str
+    status: str
+    amount_received: int
+    currency: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    charge_id: str | None = None
+    balance_transaction: BalanceTransaction | None = None
+    error: str = ""
+    happened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySession:
+    """A Checkout session; status open, complete or expired; payment_status paid, unpaid or no_payment_required."""
+
+    id: str
+    status: str
+    payment_status: str
+    url: str | None
+    expires_at: datetime
+    payment_intent_id: str | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRefund:
+    id: str
+    status: str
+    amount: int
+    currency: str
+    charge_id: str | None
+    payment_intent_id: str | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    balance_transaction_id: str | None = None
+    failure_balance_transaction_id: str | None = None
+    failure_reason: str = ""
+    happened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDispute:
+    id: str
+    status: str
+    amount: int
+    currency: str
+    reason: str
+    charge_id: str
+    payment_intent_id: str | None
+    due_by: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayEvent:
+    """An event from Stripe's list, body as it would have been delivered."""
+
+    id: str
+    body: str
+
+
+class PaymentGateway(Protocol):
+    """Every method raises GatewayRefused, GatewayBusy or GatewayUnknown, and RuntimeError inside an open transaction."""
+
+    def create_checkout_session(self, parameters: dict[str, Any], *, key: str) -> GatewaySession: ...
+    def retrieve_checkout_session(self, session_id: str) -> GatewaySession: ...
+    def expire_checkout_session(self, session_id: str, *, key: str) -> GatewaySession: ...
+    def retrieve_intent(self, intent_id: str) -> GatewayIntent: ...
+    def create_refund(self, parameters: dict[str, Any], *, key: str) -> GatewayRefund: ...
+    def retrieve_refund(self, refund_id: str) -> GatewayRefund: ...
+    def refunds_of(self, intent_id: str) -> Iterator[GatewayRefund]: ...
+    def retrieve_dispute(self, dispute_id: str) -> GatewayDispute: ...
+    def balance(self) -> dict[str, int]:
+        """Available plus pending per currency, minor units."""
+
+    def events_since(self, moment: datetime) -> Iterator[GatewayEvent]: ...

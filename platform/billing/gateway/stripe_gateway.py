@@ -1,0 +1,102 @@
+"""Stripe's own words, spoken in one place. Source of the shapes: Stripe's API, version 2026-08-26.dahlia."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from billing.gateway import answers
+from billing.gateway.base import (
+    GatewayBusy,
+    GatewayDispute,
+    GatewayError,
+    GatewayEvent,
+    GatewayIntent,
+    GatewayRefund,
+    GatewayRefused,
+    GatewaySession,
+    GatewayUnknown,
+)
+from core.outside_calls import forbid_open_transaction
+
+stripe.enable_telemetry = False
+_BUSY_CODES = frozenset({"lock_timeout", "idempotency_key_in_use", "rate_limit"})
+
+
+def _translated(error: stripe.StripeError) -> GatewayError:
+    status, code, text = error.http_status, error.code or "", error.user_message or str(error)
+    if status is None:
+        return GatewayUnknown(text, code=code)
+    if status == 429 or code in _BUSY_CODES or status == 409:
+        return GatewayBusy(text, code=code)
+    if status >= 500:
+        return GatewayUnknown(text, code=code, answered=True)
+    return GatewayRefused(text, code=code)
+
+
+class StripeGateway:
+    """patient: see billing.gateway.selection."""
+
+    def __init__(self, *, patient: bool = True) -> None:
+        self.client = stripe.StripeClient(
+            settings.STRIPE_SECRET_KEY,
+            stripe_version=settings.STRIPE_API_VERSION,
+            base_addresses={"api": settings.STRIPE_API_BASE},
+            max_network_retries=settings.STRIPE_NETWORK_RETRIES if patient else 0,
+            http_client=stripe.RequestsClient(timeout=settings.STRIPE_TIMEOUT if patient else settings.STRIPE_REQUEST_TIMEOUT),
+        )
+
+    def _ask[T](self, call: Callable[[], T]) -> T:
+        forbid_open_transaction()
+        try:
+            return call()
+        except stripe.StripeError as error:
+            raise _translated(error) from error
+        except (json.JSONDecodeError, OSError) as error:  # an answer cut short is no answer
+            raise GatewayUnknown(str(error)) from error
+
+    def create_checkout_session(self, parameters: dict[str, Any], *, key: str) -> GatewaySession:
+        params: Any = parameters
+        return answers.session(self._ask(lambda: self.client.v1.checkout.sessions.create(params, {"idempotency_key": key})))
+
+    def retrieve_checkout_session(self, session_id: str) -> GatewaySession:
+        return answers.session(self._ask(lambda: self.client.v1.checkout.sessions.retrieve(session_id)))
+
+    def expire_checkout_session(self, session_id: str, *, key: str) -> GatewaySession:
+        return answers.session(self._ask(lambda: self.client.v1.checkout.sessions.expire(session_id, {}, {"idempotency_key": key})))
+
+    def retrieve_intent(self, intent_id: str) -> GatewayIntent:
+        expand: Any = {"expand": ["latest_charge.balance_transaction"]}
+        return answers.intent(self._ask(lambda: self.client.v1.payment_intents.retrieve(intent_id, expand)))
+
+    def create_refund(self, parameters: dict[str, Any], *, key: str) -> GatewayRefund:
+        params: Any = parameters
+        return answers.refund(self._ask(lambda: self.client.v1.refunds.create(params, {"idempotency_key": key})))
+
+    def retrieve_refund(self, refund_id: str) -> GatewayRefund:
+        return answers.refund(self._ask(lambda: self.client.v1.refunds.retrieve(refund_id)))
+
+    def refunds_of(self, intent_id: str) -> Iterator[GatewayRefund]:
+        page = self._ask(lambda: self.client.v1.refunds.list({"payment_intent": intent_id, "limit": 100}))
+        for found in self._ask(lambda: list(page.auto_paging_iter())):
+            yield answers.refund(found)
+
+    def retrieve_dispute(self, dispute_id: str) -> GatewayDispute:
+        return answers.dispute(self._ask(lambda: self.client.v1.disputes.retrieve(dispute_id)))
+
+    def balance(self) -> dict[str, int]:
+        found = self._ask(lambda: self.client.v1.balance.retrieve())
+        totals: dict[str, int] = {}
+        for part in [*found.available, *found.pending]:
+            currency = part.currency.upper()
+            totals[currency] = totals.get(currency, 0) + part.amount
+        return totals
+
+    def events_since(self, moment: datetime) -> Iterator[GatewayEvent]:
+        since: Any = {"created": {"gte": int(moment.astimezone(UTC).timestamp())}, "limit": 100}
+        page = self._ask(lambda: self.client.v1.events.list(since))
+        for event in self._ask(lambda: list(page.auto_paging_iter())):
+            yield GatewayEvent(id=event.id, body=json.dumps(event.to_dict()))

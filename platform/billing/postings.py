@@ -1,0 +1,76 @@
+"""Which ledger entries each fact about money makes. Pure: no queries beyond the lines that are handed in, no writes."""
+
+from collections.abc import Mapping, Sequence
+
+from billing.models import Payment, PaymentLine, Refund
+from core.money import allocate, step
+from ledger.chart import (
+    PLATFORM_FEES,
+    PROCESSING_FEES,
+    REFUNDS_IN_FLIGHT,
+    STRIPE_BALANCE,
+    STRIPE_FEES,
+    Account,
+    organizer_payable,
+    tax_payable,
+)
+from ledger.posting import Entry
+
+
+def earnings(payment: Payment, lines: Sequence[PaymentLine]) -> list[tuple[Account, int]]:
+    """How the captured amount is divided: (account, part ≥ 0), summing to what the buyer paid; the organization's part comes first."""
+    others: dict[Account, int] = {}
+    for line in lines:
+        if line.kind == PaymentLine.Kind.TAX:
+            account = tax_payable(line.jurisdiction)
+        elif line.kind == PaymentLine.Kind.SERVICE_FEE:
+            account = PLATFORM_FEES
+        elif line.kind == PaymentLine.Kind.PROCESSING_FEE:
+            account = PROCESSING_FEES
+        else:
+            continue
+        others[account] = others.get(account, 0) + line.amount
+    payable = payment.amount - sum(others.values())
+    return [(organizer_payable(payment.organization_id), payable), *others.items()]
+
+
+def payment_captured(payment: Payment, lines: Sequence[PaymentLine]) -> list[Entry]:
+    parts = [Entry(account, -amount) for account, amount in earnings(payment, lines)]
+    return [Entry(STRIPE_BALANCE, payment.amount), *parts]
+
+
+def stripe_fee(fee: int) -> list[Entry]:
+    return [Entry(STRIPE_FEES, fee), Entry(STRIPE_BALANCE, -fee)]
+
+
+def refund_requested(refund: Refund, lines: Sequence[PaymentLine], *, taken: Mapping[Account, int]) -> list[Entry]:
+    """taken: what other refunds of the payment took of each account, minor units.
+
+    Shares are cumulative: all refunds together take their proportion of each account, so the last one closes to the cent, whatever failed between.
+    """
+    parts = earnings(refund.payment, lines)
+    upto = sum(taken.values()) + refund.amount
+    targets = allocate(upto, [amount for _, amount in parts], to=step(refund.currency))
+    shares = [Entry(account, target - taken.get(account, 0)) for (account, _), target in zip(parts, targets, strict=True)]
+    return [*shares, Entry(REFUNDS_IN_FLIGHT, -refund.amount)]
+
+
+def refund_booked(refund: Refund) -> list[Entry]:
+    return [Entry(REFUNDS_IN_FLIGHT, refund.amount), Entry(STRIPE_BALANCE, -refund.amount)]
+
+
+def stripe_fee_passed_on(payment: Payment, share: int) -> list[Entry]:
+    """The organization bears the part of Stripe's fee that a refund does not bring back (refund_fee_policy "organizer")."""
+    return [Entry(organizer_payable(payment.organization_id), share), Entry(STRIPE_FEES, -share)]
+
+
+def reversal(entries: Sequence[Entry]) -> list[Entry]:
+    return [Entry(entry.account, -entry.amount) for entry in entries]
+
+
+def netted(entries: Sequence[Entry]) -> list[Entry]:
+    """One entry for each account, those that cancel out left away."""
+    sums: dict[Account, int] = {}
+    for entry in entries:
+        sums[entry.account] = sums.get(entry.account, 0) + entry.amount
+    return [Entry(account, amount) for account, amount in sums.items() if amount]

@@ -1,0 +1,112 @@
+"""What an event from Stripe leads to. A handler reads the object anew from Stripe: it trusts neither the order nor the age of events."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from audit.actor import Actor
+from billing import checkout, disputes, payments, refund_sync
+from billing.gateway.base import GatewayIntent, GatewayRefund
+from billing.gateway.selection import gateway
+from billing.models import CheckoutSession, Payment, Refund
+
+type Handler = Callable[[dict[str, Any]], None]
+BY = Actor.system("stripe.webhook")
+
+
+class NotOurs(Exception):
+    """The object belongs to nothing here: somebody else uses the same Stripe account, or it is a test of the endpoint."""
+
+
+def checkout_session(found: dict[str, Any]) -> None:
+    row = CheckoutSession.objects.filter(stripe_session_id=found["id"]).first()
+    if row is None:  # the answer that carried its id was lost; our id is in the metadata
+        payment_id = _uuid(found.get("metadata", {}).get("payment_id"))
+        row = CheckoutSession.objects.filter(payment_id=payment_id, state=CheckoutSession.State.OPENING).first() if payment_id else None
+        if row is None:
+            raise NotOurs(found["id"])
+        checkout.opened(session_id=row.pk, answer=gateway().retrieve_checkout_session(found["id"]))
+    checkout.refresh(session_id=row.pk)
+
+
+def payment_intent(found: dict[str, Any]) -> None:
+    _sync_intent(found["id"])
+
+
+def charge(found: dict[str, Any]) -> None:
+    """charge.updated brings the balance transaction, charge.refunded a refund that may have been made at Stripe."""
+    intent_id = found.get("payment_intent")
+    if not intent_id:
+        raise NotOurs(found["id"])
+    payment = _sync_intent(intent_id)
+    if found.get("amount_refunded"):
+        for answer in gateway().refunds_of(intent_id):
+            _sync_refund(answer, payment)
+
+
+def refund(found: dict[str, Any]) -> None:
+    answer = gateway().retrieve_refund(found["id"])
+    known = Payment.objects.filter(stripe_payment_intent_id=answer.payment_intent_id).first() if answer.payment_intent_id else None
+    if known is not None and not known.is_captured:  # the refund's event came before the payment's
+        known = _sync_intent(answer.payment_intent_id or "")
+    _sync_refund(answer, known)
+
+
+def dispute(found: dict[str, Any]) -> None:
+    answer = gateway().retrieve_dispute(found["id"])
+    if disputes.sync(answer=answer, at=timezone.now(), by=BY) is None:
+        if answer.payment_intent_id is None:
+            raise NotOurs(answer.id)
+        _sync_intent(answer.payment_intent_id)  # the dispute's event came before the payment's
+        if disputes.sync(answer=answer, at=timezone.now(), by=BY) is None:
+            raise NotOurs(answer.id)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+def _payment_of(intent: GatewayIntent) -> Payment:
+    payment = Payment.objects.filter(stripe_payment_intent_id=intent.id).first()
+    if payment is None:
+        payment_id = _uuid(intent.metadata.get("payment_id"))
+        payment = Payment.objects.filter(pk=payment_id).first() if payment_id else None
+    if payment is None:
+        raise NotOurs(intent.id)
+    return payment
+
+
+def _sync_intent(intent_id: str) -> Payment:
+    intent = gateway().retrieve_intent(intent_id)
+    return payments.sync(payment_id=_payment_of(intent).pk, intent=intent, at=timezone.now(), by=BY)
+
+
+def _sync_refund(answer: GatewayRefund, payment: Payment | None) -> None:
+    ours = Refund.objects.filter(stripe_refund_id=answer.id).first()
+    if ours is None:
+        refund_id = _uuid(answer.metadata.get("refund_id"))
+        ours = Refund.objects.filter(pk=refund_id).first() if refund_id else None
+    if ours is not None:
+        refund_sync.sync(refund_id=ours.pk, answer=answer, at=timezone.now(), by=BY)
+    elif payment is not None:
+        refund_sync.record_external(payment_id=payment.pk, answer=answer, at=timezone.now(), by=BY)
+    else:
+        raise NotOurs(answer.id)
+
+
+_SESSION_EVENTS = ("completed", "expired", "async_payment_succeeded", "async_payment_failed")
+_INTENT_EVENTS = ("succeeded", "payment_failed", "canceled", "processing", "requires_action")
+_DISPUTE_EVENTS = ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
+HANDLERS: dict[str, Handler] = {
+    **{f"checkout.session.{name}": checkout_session for name in _SESSION_EVENTS},
+    **{f"payment_intent.{name}": payment_intent for name in _INTENT_EVENTS},
+    "charge.updated": charge,
+    "charge.refunded": charge,
+    **{f"refund.{name}": refund for name in ("created", "updated", "failed")},
+    **{f"charge.dispute.{name}": dispute for name in _DISPUTE_EVENTS},
+}

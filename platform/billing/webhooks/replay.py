@@ -1,0 +1,67 @@
+"""Working on a stored event again, by a person's decision, and finding the events that never arrived."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.actor import Actor
+from audit.recording import record
+from billing.gateway.base import GatewayBusy, GatewayUnknown
+from billing.gateway.selection import gateway
+from billing.models import InboundEvent
+from billing.webhooks import processing, receiving
+from core import jobs
+from core.errors import DomainError, NotFound
+from organizations.permissions import Permission, require
+
+_LOOK_BACK = timedelta(hours=6)
+
+
+class BeingProcessed(DomainError):
+    code, http_status = "EVENT_BEING_PROCESSED", 409
+
+    def __init__(self) -> None:
+        super().__init__("This event is waiting or being worked on already.")
+
+
+@transaction.atomic
+def replay(*, event_id: UUID, by: Actor) -> InboundEvent:
+    """Queue the event again; its handler reads Stripe anew, so a replay of what is done changes nothing.
+
+    Raises NotFound, PermissionRefused, BeingProcessed.
+    """
+    event = InboundEvent.objects.visible_to(by).select_for_update().filter(pk=event_id).first()
+    if event is None:
+        raise NotFound("event")
+    require(by, Permission.INBOX_REPLAY)
+    if event.state in (InboundEvent.State.RECEIVED, InboundEvent.State.PROCESSING):
+        raise BeingProcessed
+    before = event.state
+    event.replay(at=timezone.now())
+    event.save(update_fields=["state", "attempts", "run_after", "error", "processed_at", "updated_at"])
+    record(event, "inbound_event.replayed", by=by, before={"state": before}, after={"state": event.state})
+    processing.send(event)
+    return event
+
+
+@jobs.task(queue="money")
+def sweep_stuck() -> None:
+    """Send the message again of events that are due and lost theirs, or whose worker died."""
+    late = timezone.now() - timedelta(seconds=60)
+    due = ["received", "failed", "processing"]
+    for event in InboundEvent.objects.filter(state__in=due, run_after__lt=late).order_by("run_after")[:500]:
+        event.run_after = timezone.now()
+        processing.send(event)
+
+
+@jobs.task(queue="money", outside=True)
+def sweep_missed() -> None:
+    """Store the events of the last hours that Stripe lists and that never arrived. Repeatable."""
+    try:
+        for event in gateway().events_since(timezone.now() - _LOOK_BACK):
+            if not InboundEvent.objects.filter(provider="stripe", event_id=event.id).exists():
+                receiving.store(endpoint=InboundEvent.Endpoint.PLATFORM, body=event.body)
+    except (GatewayBusy, GatewayUnknown) as error:
+        raise jobs.RetryLater(str(error)) from error
