@@ -1,11 +1,14 @@
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 
 from audit.actor import Actor
 
+if TYPE_CHECKING:
+    from audit.models import AuditEntry
 
-class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):  # type: ignore[name-defined]  # the model imports this module
+
+class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
     def visible_to(self, by: Actor) -> Self:
         if by.sees_all:
             return self

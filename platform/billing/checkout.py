@@ -1,5 +1,6 @@
 """Stripe's Checkout: one open session for each payment, opened after the commit, closed before a place is given away."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -188,10 +189,8 @@ def _expire_at_stripe(row: CheckoutSession) -> None:
         subject=row,
         organization_id=None,
     )
-    try:
+    with suppress(GatewayRefused):  # it ended by itself, paid or expired: the look below says which
         commands.perform(command, lambda parameters, key: gateway().expire_checkout_session(session_id, key=key))
-    except GatewayRefused:
-        pass  # it ended by itself, paid or expired: the look below says which
     refresh(session_id=row.pk)
 
 

@@ -46,7 +46,7 @@ def stripe_fee(fee: int) -> list[Entry]:
 def refund_requested(refund: Refund, lines: Sequence[PaymentLine], *, taken: Mapping[Account, int]) -> list[Entry]:
     """taken: what other refunds of the payment took of each account, minor units.
 
-    Shares are cumulative: all refunds together take their proportion of each account, so the last one closes to the cent, whatever failed between.
+    Shares are cumulative: all refunds together take their proportion of each account, so the last closes to the cent, whatever failed.
     """
     parts = earnings(refund.payment, lines)
     upto = sum(taken.values()) + refund.amount

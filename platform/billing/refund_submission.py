@@ -26,7 +26,7 @@ BY = Actor.system("refunds.submit")
 
 @jobs.task(queue="money", outside=True)
 def submit(*, refund_id: UUID) -> None:
-    """Have Stripe make the refund and bring ours in line with the answer. Repeatable at any point; raises RetryLater after a lost answer."""
+    """Have Stripe make the refund and bring ours in line. Repeatable at any point; raises RetryLater after a lost answer."""
     refund, first_time = begin(refund_id=refund_id, at=timezone.now())
     if refund is None:
         return

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from billing.models import Payment
@@ -32,7 +33,7 @@ def valid(terms: Any) -> bool:
     pairs = [(tier["hours_before"], tier["percent"]) for tier in terms]
     if not all(type(hours) is int and type(percent) is int and hours >= 0 and 0 < percent <= 100 for hours, percent in pairs):
         return False
-    return all(a[0] > b[0] and a[1] > b[1] for a, b in zip(pairs, pairs[1:], strict=False))
+    return all(a[0] > b[0] and a[1] > b[1] for a, b in pairwise(pairs))
 
 
 def sentence(terms: list[dict[str, int]]) -> str:

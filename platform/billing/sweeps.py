@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -31,7 +32,7 @@ def refunds_in_flight() -> None:
     unbooked = Q(state=Refund.State.SUCCEEDED, stripe_balance_transaction_id=None)
     waiting = Refund.objects.filter(Q(state__in=at_stripe) | unbooked, updated_at__lt=late).exclude(stripe_refund_id=None)
     for refund in waiting.order_by("updated_at")[:_BATCH]:
-        answer = _ask(lambda refund=refund: gateway().retrieve_refund(refund.stripe_refund_id or ""))
+        answer = _ask(partial(gateway().retrieve_refund, refund.stripe_refund_id or ""))
         refund_sync.sync(refund_id=refund.pk, answer=answer, at=timezone.now(), by=BY)
 
 
@@ -45,7 +46,7 @@ def missing_fees() -> None:
     """Fetch the balance transactions that did not come by `charge.updated`."""
     before = timezone.now() - timedelta(minutes=15)
     for payment in Payment.objects.fee_missing(before=before).filter(state__in=Payment.CAPTURED)[:_BATCH]:
-        intent = _ask(lambda payment=payment: gateway().retrieve_intent(payment.stripe_payment_intent_id or ""))
+        intent = _ask(partial(gateway().retrieve_intent, payment.stripe_payment_intent_id or ""))
         payments.sync(payment_id=payment.pk, intent=intent, at=timezone.now(), by=BY)
 
 
@@ -60,14 +61,14 @@ def open_checkouts() -> None:
         if row.state == CheckoutSession.State.OPENING:
             _reopen(row)
         else:
-            _ask(lambda row=row: checkout.refresh(session_id=row.pk))
+            _ask(partial(checkout.refresh, session_id=row.pk))
     unpaid = Payment.objects.filter(
         state__in=[Payment.State.PROCESSING, Payment.State.REQUIRES_ACTION], updated_at__lt=now - _IN_FLIGHT_FOR
     )
     completed = CheckoutSession.objects.filter(payment=OuterRef("pk"), state=CheckoutSession.State.COMPLETE)
     unpaid = unpaid | Payment.objects.filter(Exists(completed), state__in=Payment.OPEN, updated_at__lt=now - _IN_FLIGHT_FOR)
     for payment in unpaid.exclude(stripe_payment_intent_id=None).order_by("updated_at")[:_BATCH]:
-        intent = _ask(lambda payment=payment: gateway().retrieve_intent(payment.stripe_payment_intent_id or ""))
+        intent = _ask(partial(gateway().retrieve_intent, payment.stripe_payment_intent_id or ""))
         payments.sync(payment_id=payment.pk, intent=intent, at=timezone.now(), by=BY)
 
 

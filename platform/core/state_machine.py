@@ -79,7 +79,7 @@ class StateMachine(pgtrigger.Trigger):
         self.field, self.initial = field, tuple(initial)
         super().__init__(name=name)
 
-    def get_func(self, model: type[models.Model]) -> str:
+    def get_func(self, model: Any) -> str:
         field: Any = model._meta.get_field(self.field)
         initial = ", ".join(_quote(str(state)) for state in (self.initial or [field.get_default()]))
         column, table = field.column, model._meta.db_table

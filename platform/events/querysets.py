@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 
@@ -7,8 +7,11 @@ from audit.actor import Actor
 from organizations.permissions import Permission
 from organizations.scoping import scoped
 
+if TYPE_CHECKING:
+    from events.models import Event, Session
 
-class EventQuerySet(models.QuerySet["Event"]):  # type: ignore[name-defined]  # the model imports this module
+
+class EventQuerySet(models.QuerySet["Event"]):
     def visible_to(self, by: Actor) -> Self:
         """Rows one works with; what the public sees is `public`."""
         return scoped(self, by, Permission.EVENT_VIEW, responsible="host_id")
@@ -25,6 +28,6 @@ class EventQuerySet(models.QuerySet["Event"]):  # type: ignore[name-defined]  # 
         return self.filter(ends_at__gt=at)
 
 
-class SessionQuerySet(models.QuerySet["Session"]):  # type: ignore[name-defined]  # the model imports this module
+class SessionQuerySet(models.QuerySet["Session"]):
     def visible_to(self, by: Actor) -> Self:
         return scoped(self, by, Permission.EVENT_VIEW, organization="event__organization_id", responsible="event__host_id")

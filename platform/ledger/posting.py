@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -33,7 +34,7 @@ def post(
     reference: unique name of the fact. Raises Unbalanced, and IntegrityError where the reference was posted before.
     """
     lines = [entry for entry in entries if entry.amount]
-    if len(lines) < 2 or sum(line.amount for line in lines):
+    if len(lines) < 2 or sum(line.amount for line in lines) != 0:
         raise Unbalanced(f"{reference}: {[(str(line.account), line.amount) for line in lines]}")
     Money(0, currency)
     header = LedgerTransaction.objects.create(
@@ -51,12 +52,13 @@ def posted(reference: str) -> bool:
     return LedgerTransaction.objects.filter(reference=reference).exists()
 
 
-_DEFERRED = ", ".join(
-    trigger.get_pgid(model)
-    for model in (LedgerEntry, LedgerTransaction)
-    for trigger in model._meta.triggers  # type: ignore[attr-defined]
-    if trigger.name in ("balanced", "has_entries")
-)
+def _deferred_triggers() -> str:
+    options: list[Any] = [LedgerEntry, LedgerTransaction]
+    names = ("balanced", "has_entries")
+    return ", ".join(trigger.get_pgid(model) for model in options for trigger in model._meta.triggers if trigger.name in names)
+
+
+_DEFERRED = _deferred_triggers()
 
 
 def _check_now() -> None:

@@ -9,7 +9,7 @@ from organizations.querysets import MembershipQuerySet, OrganizationQuerySet
 
 
 class Organization(BaseModel):
-    """refund_approval_limits: {currency: minor units}; a refund above it waits for a second person. A currency not named: the platform's limit."""
+    """refund_approval_limits: {currency: minor units}; a refund above it waits for a second person. Not named: the platform's limit."""
 
     public_prefix = "org"
 

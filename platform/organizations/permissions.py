@@ -50,7 +50,7 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """own_only: for the organizer role, only what they are responsible for where the organization says so. step_up: needs a fresh factor."""
+    """own_only: an organizer may touch only their own where the organization says so. step_up: needs a fresh factor."""
 
     roles: frozenset[Role]
     staff: frozenset[StaffGroup]

@@ -1,12 +1,15 @@
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.apps import apps
 from django.db import models
 
 from audit.actor import Actor
 
+if TYPE_CHECKING:
+    from organizations.models import Membership, Organization
 
-class OrganizationQuerySet(models.QuerySet["Organization"]):  # type: ignore[name-defined]  # the model imports this module
+
+class OrganizationQuerySet(models.QuerySet["Organization"]):
     def visible_to(self, by: Actor) -> Self:
         """Staff see all; a member sees the organizations of active memberships (the console's one where there is one)."""
         if by.sees_all:
@@ -15,7 +18,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):  # type: ignore[nam
         return mine if by.organization_id is None else mine.filter(pk=by.organization_id)
 
 
-class MembershipQuerySet(models.QuerySet["Membership"]):  # type: ignore[name-defined]  # the model imports this module
+class MembershipQuerySet(models.QuerySet["Membership"]):
     def active(self) -> Self:
         return self.filter(ended_at=None, user__is_active=True, organization__is_active=True)
 
@@ -27,6 +30,7 @@ class MembershipQuerySet(models.QuerySet["Membership"]):  # type: ignore[name-de
         return rows if by.organization_id is None else rows.filter(organization_id=by.organization_id)
 
 
-def _active(by: Actor) -> "models.QuerySet[Membership]":  # type: ignore[name-defined]
-    manager = apps.get_model("organizations", "Membership")._default_manager  # the model imports this module
-    return manager.active().filter(user_id=by.user_id)  # type: ignore[attr-defined, no-any-return]
+def _active(by: Actor) -> "MembershipQuerySet":
+    # the model imports this module, so its manager is asked for by name
+    memberships: MembershipQuerySet = apps.get_model("organizations", "Membership")._default_manager.all()
+    return memberships.active().filter(user_id=by.user_id) if by.user_id else memberships.none()

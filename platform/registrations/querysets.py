@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Q
@@ -8,8 +8,11 @@ from audit.actor import Actor
 from organizations.permissions import Permission
 from organizations.scoping import scoped
 
+if TYPE_CHECKING:
+    from registrations.models import Registration
 
-class RegistrationQuerySet(models.QuerySet["Registration"]):  # type: ignore[name-defined]  # the model imports this module
+
+class RegistrationQuerySet(models.QuerySet["Registration"]):
     def visible_to(self, by: Actor) -> Self:
         """An organization's registrations to its people, one's own to a person, one to the guest who holds its link.
 

@@ -19,11 +19,11 @@ class GatewayRefused(GatewayError):
 
 
 class GatewayBusy(GatewayError):
-    """Not now (429, a lock, the same key in flight): nothing happened, or the first request is still at work; try again with the same key."""
+    """Not now (429, a lock, the same key in flight): try again with the same key."""
 
 
 class GatewayUnknown(GatewayError):
-    """The answer was lost (a time-out, a reset, a 5xx): it may have happened. answered: Stripe did answer, with a 5xx that it stores for the key."""
+    """The answer was lost (a time-out, a reset, a 5xx): it may have happened. answered: it was a 5xx, which Stripe stores for the key."""
 
     def __init__(self, message: str, *, code: str = "", answered: bool = False) -> None:
         self.answered = answered

@@ -90,7 +90,8 @@ class StripeGateway:
     def balance(self) -> dict[str, int]:
         found = self._ask(lambda: self.client.v1.balance.retrieve())
         totals: dict[str, int] = {}
-        for part in [*found.available, *found.pending]:
+        parts: list[Any] = [*found.available, *found.pending]
+        for part in parts:
             currency = part.currency.upper()
             totals[currency] = totals.get(currency, 0) + part.amount
         return totals

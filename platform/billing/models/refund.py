@@ -14,7 +14,7 @@ from core.models import BaseModel
 from core.money import Money
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
 
-# Whoever writes: refunds of ours never add up to more than was captured. The payment's row is locked, so two inserts see each other.
+# Refunds of ours never add up to more than was captured, whoever writes; the payment's row is locked, so two inserts see each other.
 # A refund made at Stripe is Stripe's word and is recorded whatever it does to the sum.
 _WITHIN_CAPTURED = """
     IF NEW.source <> 'external' AND NEW.state NOT IN ('failed', 'cancelled')
@@ -34,7 +34,8 @@ class Refund(FSMModelMixin, BaseModel):
     """amount: minor units of the payment's currency, tax and fees included.
 
     attempt is part of the idempotency key: it rises only when a person retries after a definite failure, or after a look-up found
-    nothing at Stripe. retries counts the former alone: each has postings of its own in the ledger. requested_by is never approved_by: the database says so.
+    nothing at Stripe. retries counts the former alone: each has postings of its own in the ledger.
+    requested_by is never approved_by: the database says so.
     """
 
     public_prefix = "rfd"

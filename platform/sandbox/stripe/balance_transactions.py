@@ -10,7 +10,7 @@ PENDING_DAYS = 2  # a charge's money becomes available after this
 DAY = 86_400
 
 
-def book(  # noqa: PLR0913  # the fields of a balance transaction
+def book(  # the fields of a balance transaction
     world: World,
     kind: str,
     amount: int,

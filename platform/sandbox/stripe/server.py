@@ -36,7 +36,7 @@ class Sandbox:
     delivered by itself: `deliver(post)` then hands the due webhooks to a function, in the caller's thread.
     """
 
-    def __init__(  # noqa: PLR0913  # what a deployment or a test may choose, each with a default
+    def __init__(  # what a deployment or a test may choose, each with a default
         self, state_path: Path | str | None = None, port: int = 0, *, host: str = "127.0.0.1", public_url: str | None = None,
         synchronous: str = "NORMAL", seed: str = "1", deliver: bool = True, observer: Observer | None = None,
         webhook_observer: WebhookObserver | None = None,
