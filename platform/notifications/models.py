@@ -1,5 +1,7 @@
 """Every message to a person is a row before it is a mail, so that what was sent can be shown."""
 
+from datetime import datetime
+
 from django.db import models
 
 from core.models import BaseModel
@@ -42,10 +44,13 @@ class Message(FSMModelMixin, BaseModel):
         return self.subject
 
     @transition(field=state, source=State.QUEUED, target=State.SENT, operation="notifications.delivery.deliver")
-    def send(self) -> None: ...
+    def send(self, *, at: datetime) -> None:
+        self.sent_at, self.error = at, ""
 
     @transition(field=state, source=State.QUEUED, target=State.FAILED, operation="notifications.delivery.give_up")
-    def fail(self) -> None: ...
+    def fail(self, *, error: str) -> None:
+        self.error = error[:2000]
 
     @transition(field=state, source=State.FAILED, target=State.QUEUED, operation="notifications.delivery.resend")
-    def requeue(self) -> None: ...
+    def requeue(self) -> None:
+        self.attempts, self.error = 0, ""
