@@ -22,5 +22,5 @@ def booked_intent(sandbox: Sandbox, client: stripe.StripeClient, amount: int = 5
 
 def balance(client: stripe.StripeClient, currency: str = "usd") -> int:
     """Available plus pending."""
-    found = client.v1.balance.retrieve()
-    return sum(part.amount for part in [*found.available, *found.pending] if part.currency == currency)
+    found = client.v1.balance.retrieve().to_dict()
+    return sum(part["amount"] for part in [*found["available"], *found["pending"]] if part["currency"] == currency)

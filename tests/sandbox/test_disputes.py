@@ -9,7 +9,8 @@ from tests.sandbox.paying import balance, booked_intent
 
 
 def dispute_events(client: stripe.StripeClient) -> list[str]:
-    return [event.type for event in client.v1.events.list({"type": "charge.dispute.*"}).data][::-1]
+    found = [str(event.type) for event in client.v1.events.list({"type": "charge.dispute.*"}).data]
+    return found[::-1]
 
 
 class TestOpen:

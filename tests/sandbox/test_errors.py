@@ -48,6 +48,16 @@ class TestKeys:
         connection.close()
 
 
+class TestHeaders:
+    def test_refuse_another_version_of_the_api(self, client: stripe.StripeClient) -> None:
+        with pytest.raises(stripe.InvalidRequestError, match="Invalid Stripe API version: 2020-08-27"):
+            client.v1.balance.retrieve(options={"stripe_version": "2020-08-27"})
+
+    def test_refuse_another_account(self, client: stripe.StripeClient) -> None:
+        with pytest.raises(stripe.PermissionError, match="does not have access to account 'acct_other'"):
+            client.v1.balance.retrieve(options={"stripe_account": "acct_other"})
+
+
 class TestRequests:
     @pytest.mark.parametrize(
         ("method", "path"), [("GET", "/v1/nothing"), ("POST", "/v1/refunds/re_1/approve"), ("DELETE", "/v1/refunds/re_1"), ("GET", "/")]

@@ -57,6 +57,15 @@ class TestRefusals:
 
         assert client.v1.refunds.create({"payment_intent": intent.id}, KEY).status == "succeeded"
 
+    def test_rate_limit_comes_before_a_stored_answer(self, sandbox: Sandbox, client: stripe.StripeClient) -> None:
+        first = client.v1.customers.create({}, KEY)
+        sandbox.control.fault("rate_limit")
+
+        with pytest.raises(stripe.RateLimitError):
+            client.v1.customers.create({}, KEY)
+
+        assert client.v1.customers.create({}, KEY).id == first.id
+
     @pytest.mark.parametrize("status", [409, 429])
     def test_lock_timeout_does_nothing(self, sandbox: Sandbox, client: stripe.StripeClient, status: int) -> None:
         intent = paid_intent(client)
@@ -113,6 +122,10 @@ class TestArming:
     def test_refuses_an_unknown_kind(self, sandbox: Sandbox) -> None:
         with pytest.raises(ControlRefused, match="Invalid kind"):
             sandbox.control.fault("explode")
+
+    def test_names_what_is_missing_from_a_control_call(self, sandbox: Sandbox) -> None:
+        with pytest.raises(ControlRefused, match="Missing required param: seconds"):
+            sandbox.control.call("POST", "/clock/advance", {})
 
     def test_slow_answers_late(self, sandbox: Sandbox, client: stripe.StripeClient) -> None:
         sandbox.control.fault("slow", seconds=0.3)

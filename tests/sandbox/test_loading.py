@@ -34,7 +34,7 @@ class TestPayment:
         assert (movement.id, movement.fee, movement.net, movement.created) == ("txn_r1", 200, 4800, JANUARY)
         assert movement.available_on == JANUARY + 2 * DAY
         assert endpoint.received == []
-        assert "checkout.session.completed" in [e.type for e in client.v1.events.list({"created": JANUARY}).data]  # type: ignore[typeddict-item]
+        assert "checkout.session.completed" in [e.type for e in client.v1.events.list({"created": JANUARY}).data]
 
     def test_makes_refunds_in_every_state(self, sandbox: Sandbox, client: stripe.StripeClient) -> None:
         states = ["succeeded", "pending", "requires_action", "canceled", "failed", "failed"]

@@ -1,5 +1,7 @@
 """Payment intents: cards that pay, decline, ask for 3-D Secure; currencies; states."""
 
+from typing import Any
+
 import pytest
 import stripe
 
@@ -48,6 +50,16 @@ class TestConfirm:
         assert intent.status == "requires_action"
         assert "/c/3ds/" in intent.next_action.redirect_to_url.url
         assert client.v1.charges.list().data == []
+
+    @pytest.mark.parametrize(("passed", "status", "charges"), [(True, "succeeded", 1), (False, "requires_payment_method", 0)])
+    def test_goes_on_when_3d_secure_is_answered(
+        self, sandbox: Sandbox, client: stripe.StripeClient, passed: bool, status: str, charges: int
+    ) -> None:
+        intent = paid_intent(client, card="pm_card_authenticationRequired")
+
+        assert sandbox.control.answer_challenge(intent.id, passed=passed)["status"] == status
+
+        assert len(client.v1.charges.list().data) == charges
 
     def test_refuses_a_second_confirmation(self, client: stripe.StripeClient) -> None:
         intent = paid_intent(client)
@@ -170,10 +182,10 @@ class TestPaymentMethods:
         assert client.v1.customers.payment_methods.list(customer.id).data == []
 
     def test_are_refused_with_an_unknown_number(self, client: stripe.StripeClient) -> None:
-        card = {"number": "1234123412341234", "exp_month": 1, "exp_year": 2035}
+        given: Any = {"type": "card", "card": {"number": "1234123412341234", "exp_month": 1, "exp_year": 2035}}
 
         with pytest.raises(stripe.CardError) as refused:
-            client.v1.payment_methods.create({"type": "card", "card": card})  # type: ignore[typeddict-item]
+            client.v1.payment_methods.create(given)
 
         assert refused.value.code == "incorrect_number"
 

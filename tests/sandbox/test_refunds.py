@@ -11,7 +11,7 @@ from tests.sandbox.paying import balance, booked_intent, paid_intent
 
 def event_types(client: stripe.StripeClient, *, since: int) -> list[str]:
     """Types of the events after the first `since`, oldest first."""
-    found = [event.type for event in client.v1.events.list({"limit": 100}).data][::-1]
+    found = [str(event.type) for event in client.v1.events.list({"limit": 100}).data][::-1]
     return found[since:]
 
 
@@ -48,8 +48,9 @@ class TestCreate:
     def test_refuses_a_wrong_amount(self, client: stripe.StripeClient, params: Any, code: str) -> None:
         intent = paid_intent(client)
 
+        given: Any = {"payment_intent": intent.id, **params}
         with pytest.raises(stripe.InvalidRequestError) as refused:
-            client.v1.refunds.create({"payment_intent": intent.id, **params})
+            client.v1.refunds.create(given)
 
         assert (refused.value.code, refused.value.param) == (code, "amount")
         assert client.v1.refunds.list().data == []
@@ -211,7 +212,8 @@ class TestUpdate:
         refund = client.v1.refunds.create({"payment_intent": paid_intent(client).id})
 
         assert client.v1.refunds.update(refund.id, {"metadata": {"note": "x"}}).to_dict()["metadata"] == {"note": "x"}
+        wrong: Any = {"amount": 1}
         with pytest.raises(stripe.InvalidRequestError) as refused:
-            client.v1.refunds.update(refund.id, {"amount": 1})  # type: ignore[typeddict-unknown-key]
+            client.v1.refunds.update(refund.id, wrong)
 
         assert refused.value.code == "parameter_unknown"

@@ -5,6 +5,7 @@ import time
 import pytest
 import stripe
 
+from sandbox.stripe.control import ControlRefused
 from sandbox.stripe.server import Sandbox
 from tests.sandbox.conftest import Endpoint
 from tests.sandbox.paying import booked_intent, paid_intent
@@ -59,6 +60,15 @@ class TestDelivery:
         sandbox.control.flush()
 
         assert endpoint.types() == ["charge.succeeded"]
+
+    def test_tells_an_endpoint_for_connected_accounts_nothing_of_the_platform(
+        self, sandbox: Sandbox, client: stripe.StripeClient, endpoint: Endpoint
+    ) -> None:
+        client.v1.webhook_endpoints.create({"url": endpoint.url, "enabled_events": ["*"], "connect": True})
+        paid_intent(client)
+        sandbox.control.flush()
+
+        assert len(endpoint.received) == 3
 
     def test_stops_with_the_endpoint(self, sandbox: Sandbox, client: stripe.StripeClient, endpoint: Endpoint) -> None:
         sandbox.control.delivery("hold")
@@ -159,6 +169,8 @@ class TestDeliver:
                 received.append(stripe.Webhook.construct_event(body, headers["Stripe-Signature"], str(created.secret)))
                 return 200
 
+            with pytest.raises(ControlRefused, match="delivers nothing by itself"):
+                sandbox.control.flush()
             assert sandbox.deliver(post) == 3
             assert sandbox.deliver(post) == 0
 

@@ -59,6 +59,10 @@ class Control:
     def settle_payment(self, payment_intent: str, *, succeeds: bool = True) -> Json:
         return self._dict(self.call("POST", f"/payment_intents/{payment_intent}/settle", {"succeeds": succeeds}))
 
+    def answer_challenge(self, payment_intent: str, *, passed: bool) -> Json:
+        """Answer the 3-D Secure question of an intent in requires_action; the intent afterwards."""
+        return self._dict(self.call("POST", f"/payment_intents/{payment_intent}/challenge", {"passed": passed}))
+
     def open_dispute(self, charge: str, *, reason: str = "fraudulent", inquiry: bool = False, amount: int | None = None) -> Json:
         """charge: a charge's or a payment intent's id."""
         return self._dict(self.call("POST", "/disputes", {"charge": charge, "reason": reason, "inquiry": inquiry, "amount": amount}))

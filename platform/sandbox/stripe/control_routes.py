@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from sandbox.stripe import checkout_payment, deliveries, disputes, due_tasks, faults, loading, refunds
 from sandbox.stripe.courier import Courier
 from sandbox.stripe.engine import Engine
-from sandbox.stripe.errors import Json, StripeError, invalid, unknown_route
+from sandbox.stripe.errors import Json, StripeError, invalid, parameter_missing, unknown_route
 from sandbox.stripe.world import DEFAULTS, World
 
 type Action = Callable[[World, str, Json], Json]
@@ -24,20 +24,28 @@ def answer(engine: Engine, courier: Courier, method: str, path: str, body: str) 
         return 400, json.dumps(invalid("The body is not JSON.").body)
     if segments == ["webhooks", "flush"]:
         return _flush(courier, float(given.get("timeout", 30.0)))
+    if segments == ["requests"]:
+        return 200, json.dumps({"data": list(engine.requests)})
     try:
         action, object_id = _match(method, segments)
         with world.lock:
             due_tasks.run(world)
             with world.store.transaction():
                 found = action(world, object_id, given)
+            if action is _reset:
+                engine.requests.clear()
             due_tasks.run(world)
             world.wake()
     except StripeError as error:
         return error.status, json.dumps(error.body)
+    except KeyError as missing:
+        return 400, json.dumps(parameter_missing(str(missing.args[0])).body)
     return 200, json.dumps(found)
 
 
 def _flush(courier: Courier, timeout: float) -> tuple[int, str]:
+    if not courier.delivers:
+        return 400, json.dumps(invalid("This sandbox delivers nothing by itself: call deliver().").body)
     if courier.flush(timeout=timeout):
         return 200, "{}"
     return 504, json.dumps({"error": {"message": f"Some deliveries were not tried within {timeout} seconds."}})
@@ -102,6 +110,15 @@ def _pay(world: World, session_id: str, given: Json) -> Json:
 
 def _settle_payment(world: World, intent_id: str, given: Json) -> Json:
     checkout_payment.settle(world, world.store.require("payment_intent", intent_id), succeeds=bool(given.get("succeeds", True)))
+    return world.store.get("payment_intent", intent_id)
+
+
+def _challenge(world: World, intent_id: str, given: Json) -> Json:
+    try:
+        checkout_payment.answer_challenge(world, world.store.require("payment_intent", intent_id), passed=bool(given["passed"]))
+    except StripeError as error:
+        if error.status != 402:
+            raise
     return world.store.get("payment_intent", intent_id)
 
 
@@ -188,11 +205,6 @@ def _resend(world: World, event_id: str, given: Json) -> Json:
     return {}
 
 
-def _requests(world: World, _: str, given: Json) -> Json:
-    rows = world.store.sql.execute("SELECT body FROM requests ORDER BY number")
-    return {"data": [json.loads(row[0]) for row in rows]}
-
-
 def _deliveries(world: World, _: str, given: Json) -> Json:
     return {"data": deliveries.listed(world)}
 
@@ -210,6 +222,7 @@ _ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "settings"): _settings,
     ("POST", "checkout/*/pay"): _pay,
     ("POST", "payment_intents/*/settle"): _settle_payment,
+    ("POST", "payment_intents/*/challenge"): _challenge,
     ("POST", "disputes"): _open_dispute,
     ("POST", "disputes/*/decide"): _decide_dispute,
     ("POST", "refunds/next"): _next_refunds,
@@ -222,7 +235,6 @@ _ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "webhooks/mode"): _mode,
     ("POST", "webhooks/release"): _release,
     ("POST", "events/*/resend"): _resend,
-    ("GET", "requests"): _requests,
     ("GET", "deliveries"): _deliveries,
     ("POST", "load"): _load,
 }

@@ -24,9 +24,11 @@ class Courier:
         self._observe = observe
         self._sending = threading.Lock()
         self._stop = False
+        self.delivers = False
         self._threads: list[threading.Thread] = []
 
     def start(self, *, deliver: bool) -> None:
+        self.delivers = deliver
         loops = [self._tick_loop, self._deliver_loop] if deliver else [self._tick_loop]
         self._threads = [threading.Thread(target=loop, name=f"sandbox-{loop.__name__}", daemon=True) for loop in loops]
         for thread in self._threads:

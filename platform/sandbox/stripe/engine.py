@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
@@ -29,8 +30,9 @@ from sandbox.stripe import (
 from sandbox.stripe.errors import Json, StripeError, idempotency_in_use, idempotency_mismatch, invalid, unauthorized
 from sandbox.stripe.faults import Fault
 from sandbox.stripe.routing import Call, Route, Router
-from sandbox.stripe.world import API_VERSION, World
+from sandbox.stripe.world import ACCOUNT_ID, API_VERSION, World
 
+MOST_REQUESTS = 20_000  # remembered for the control API
 KEY_LIFETIME = 24 * 60 * 60  # seconds an idempotency key is remembered
 _MODULES = (
     customers, payment_methods, payment_intents, charges, checkout_sessions, refunds, balance_transactions, events, webhook_endpoints,
@@ -62,6 +64,7 @@ class Engine:
         self.world = world
         self.router = Router(route for module in _MODULES for route in module.ROUTES)
         self._in_flight: set[str] = set()
+        self.requests: deque[Json] = deque(maxlen=MOST_REQUESTS)  # what came in, oldest first
 
     def in_flight(self, key: str) -> bool:
         """Whether a request with this idempotency key is being executed."""
@@ -74,11 +77,13 @@ class Engine:
         claimed: str | None = None
         with self.world.lock:
             due_tasks.run(self.world)
-            request_id = self.world.new_id("req")
+            request_id = self.world.request_id()
             path = urlsplit(exchange.target).path
             exchange.fault = faults.take(self.world, exchange.method, path)
             try:
-                _check_key(exchange.headers)
+                _check_headers(exchange.headers)
+                if exchange.fault and (refused := faults.refusal(exchange.fault)):
+                    raise refused
                 claimed = self._claim(exchange)
             except StripeError as error:
                 _put(exchange, error.status, error.body)
@@ -148,8 +153,8 @@ class Engine:
         try:
             route, object_id = self.router.match(exchange.method, path)
             call, paths = self._call(exchange, route, object_id, path)
-            if exchange.fault and (refused := faults.refusal(exchange.fault)):
-                raise refused
+            if exchange.fault and exchange.fault.kind == "stored_500" and not exchange.fault.work:
+                raise faults.broken()
             answer = expanding.expand(self.world, route.handle(self.world, call), paths)
             if exchange.fault and exchange.fault.kind == "stored_500":
                 return 500, faults.broken().body, True
@@ -172,15 +177,25 @@ class Engine:
             "status": exchange.status or None, "replayed": "Idempotent-Replayed" in exchange.answer_headers,
             "fault": exchange.fault.kind if exchange.fault else None,
         }  # fmt: skip
-        self.world.store.sql.execute("INSERT INTO requests (body) VALUES (?)", (json.dumps(entry),))
+        self.requests.append(entry)
 
 
 def _put(exchange: Exchange, status: int, body: Json) -> None:
-    exchange.status, exchange.answer = status, json.dumps(body, indent=2)
+    exchange.status, exchange.answer = status, json.dumps(body)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Any test key will do; a live key must never come here, and neither must another version of the API or another account."""
+    _check_key(headers)
+    version, account_id = headers.get("stripe-version", API_VERSION), headers.get("stripe-account", ACCOUNT_ID)
+    if version != API_VERSION:
+        raise invalid(f"Invalid Stripe API version: {version}. The sandbox speaks {API_VERSION}.", stored=False)
+    if account_id != ACCOUNT_ID:
+        message = f"The provided key does not have access to account '{account_id}' (or that account does not exist)."
+        raise StripeError(403, "invalid_request_error", message, code="account_invalid", stored=False)
 
 
 def _check_key(headers: Mapping[str, str]) -> None:
-    """Any test key will do; a live key must never come here."""
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:

@@ -30,7 +30,7 @@ def emit(world: World, kind: str, obj: Json, *, previous: dict[str, Any] | None 
         type=kind,
     )
     told = [] if world.replay else world.store.select("webhook_endpoint", newest_first=False)
-    endpoints = [endpoint for endpoint in told if _wants(endpoint, kind)]
+    endpoints = [endpoint for endpoint in told if _wants(endpoint, kind) and not world.store.setting(f"connect:{endpoint['id']}")]
     event["pending_webhooks"] = len(endpoints)
     world.store.insert(event)
     for endpoint in endpoints:

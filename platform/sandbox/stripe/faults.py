@@ -64,7 +64,7 @@ def _keep(world: World, number: int, body: Json) -> None:
 
 
 def refusal(fault: Fault) -> StripeError | None:
-    """The error a fault answers instead of doing the work."""
+    """The error a fault answers before anything is looked at; no key remembers it."""
     if fault.kind == "rate_limit":
         message = "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits."
         return StripeError(429, "invalid_request_error", message, code="rate_limit", stored=False)
@@ -74,8 +74,6 @@ def refusal(fault: Fault) -> StripeError | None:
             "If you see this error intermittently, retry the request."
         )
         return StripeError(fault.status, "invalid_request_error", message, code="lock_timeout", stored=False)
-    if fault.kind == "stored_500" and not fault.work:
-        return broken()
     return None
 
 

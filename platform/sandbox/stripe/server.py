@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = exchange.fault
         if sandbox.observer and exchange.status:
             sandbox.observer(exchange.method, exchange.target, dict(exchange.headers), body, exchange.status, exchange.answer)
-        if exchange.early_events:
+        if exchange.early_events and sandbox.courier.delivers:
             sandbox.courier.flush(timeout=10, events=exchange.early_events)
         if fault and fault.kind in ("reset_before", "reset_after", "timeout_after_success"):
             self._break_off(fault)

@@ -15,17 +15,20 @@ from sandbox.stripe.errors import Json, missing_resource
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, kind TEXT, created INTEGER, body TEXT);
 CREATE INDEX IF NOT EXISTS objects_by_age ON objects (kind, created, number);
-CREATE INDEX IF NOT EXISTS objects_by_payment_intent ON objects (kind, json_extract(body, '$.payment_intent'));
-CREATE INDEX IF NOT EXISTS objects_by_charge ON objects (kind, json_extract(body, '$.charge'));
-CREATE INDEX IF NOT EXISTS objects_by_source ON objects (kind, json_extract(body, '$.source'));
-CREATE INDEX IF NOT EXISTS objects_by_customer ON objects (kind, json_extract(body, '$.customer'));
+CREATE INDEX IF NOT EXISTS objects_by_payment_intent ON objects (kind, json_extract(body, '$.payment_intent'))
+    WHERE json_extract(body, '$.payment_intent') IS NOT NULL;
+CREATE INDEX IF NOT EXISTS objects_by_charge ON objects (kind, json_extract(body, '$.charge'))
+    WHERE json_extract(body, '$.charge') IS NOT NULL;
+CREATE INDEX IF NOT EXISTS objects_by_source ON objects (kind, json_extract(body, '$.source'))
+    WHERE json_extract(body, '$.source') IS NOT NULL;
+CREATE INDEX IF NOT EXISTS objects_by_customer ON objects (kind, json_extract(body, '$.customer'))
+    WHERE json_extract(body, '$.customer') IS NOT NULL;
 CREATE TABLE IF NOT EXISTS money (id TEXT PRIMARY KEY, currency TEXT, net INTEGER, available_on INTEGER);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS due (number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL, task TEXT, subject TEXT);
 CREATE INDEX IF NOT EXISTS due_by_time ON due (at, number);
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, at REAL, fingerprint TEXT, status INTEGER, body TEXT, request TEXT);
-CREATE TABLE IF NOT EXISTS requests (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT);
 CREATE TABLE IF NOT EXISTS faults (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT);
 CREATE TABLE IF NOT EXISTS deliveries (
     number INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT, endpoint TEXT, state TEXT, manner TEXT, attempts INTEGER,
@@ -33,7 +36,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (state, next_at, position);
 CREATE INDEX IF NOT EXISTS deliveries_by_event ON deliveries (event);
 """
-_TABLES = ("objects", "money", "counters", "settings", "due", "answers", "requests", "faults", "deliveries")
+_REFERENCES = ("payment_intent", "charge", "source", "customer")  # the fields that have an index
+_TABLES = ("objects", "money", "counters", "settings", "due", "answers", "faults", "deliveries")
 
 
 class Store:
@@ -117,7 +121,8 @@ class Store:
     ) -> list[Json]:
         """Objects of a kind; `where` is SQL of this package, never a caller's text."""
         order = "DESC" if newest_first else "ASC"
-        text = f"SELECT body FROM objects WHERE kind = ? {where} ORDER BY created {order}, number {order} LIMIT ?"
+        few = "+" if any(f"'$.{name}'" in where for name in _REFERENCES) else ""  # a plus makes SQLite look up by reference, then sort
+        text = f"SELECT body FROM objects WHERE kind = ? {where} ORDER BY {few}created {order}, {few}number {order} LIMIT ?"
         return [_object(row[0]) for row in self.sql.execute(text, (kind, *values, limit))]
 
 

@@ -1,6 +1,7 @@
 """What every resource works on: the store, the clock, ids, settings, and work that becomes due later."""
 
 import hashlib
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -47,6 +48,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition(self.lock)
+        self._run = self.store.next_number("run")
+        self._requests = itertools.count(1)
 
     @contextmanager
     def at(self, replay: Replay) -> Iterator[None]:
@@ -79,13 +82,15 @@ class World:
 
     def token(self, name: str, length: int = 24) -> str:
         """The next of a fixed sequence of random-looking letters and digits; the same seed gives the same sequence."""
-        number = self.store.next_number(name)
-        value = int.from_bytes(hashlib.sha512(f"{self.seed}:{name}:{number}".encode()).digest())
-        letters = []
-        for _ in range(length):
-            value, digit = divmod(value, 62)
-            letters.append(_ALPHABET[digit])
-        return "".join(letters)
+        return self._dressed(f"{name}:{self.store.next_number(name)}", length)
+
+    def _dressed(self, text: str, length: int = 24) -> str:
+        digest = hashlib.sha512(f"{self.seed}:{text}".encode()).digest()
+        return "".join([_ALPHABET[byte % 62] for byte in digest[:length]])
+
+    def request_id(self) -> str:
+        """The id of the next request: a sequence of this run, kept in memory so that reading writes nothing."""
+        return f"req_{self._dressed(f'{self._run}:{next(self._requests)}', 14)}"
 
     # settings
 
