@@ -1,0 +1,53 @@
+"""How large the races, faults and property tests are: small in `make test`, the promised sizes in `make soak` (SOAK=1). The one table."""
+
+import os
+from dataclasses import dataclass
+
+SOAK = os.environ.get("SOAK") == "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    registrations: int  # concurrent requests for `seats`
+    seats: int
+    registration_rounds: int
+    refunds: int  # concurrent refunds of one payment
+    approvers: int
+    kills: int  # kill -9 of the worker, each at another moment
+    hypothesis_examples: int
+    state_machine_examples: int
+    state_machine_steps: int
+    schemathesis_examples: int
+    bulk_rows: int
+    list_rows: int
+
+
+SMALL = Sizes(
+    registrations=40,
+    seats=10,
+    registration_rounds=1,
+    refunds=10,
+    approvers=4,
+    kills=2,
+    hypothesis_examples=50,
+    state_machine_examples=8,
+    state_machine_steps=15,
+    schemathesis_examples=15,
+    bulk_rows=120,
+    list_rows=2_000,
+)
+LARGE = Sizes(
+    registrations=200,
+    seats=50,
+    registration_rounds=3,
+    refunds=20,
+    approvers=8,
+    kills=12,
+    hypothesis_examples=1_000,
+    state_machine_examples=150,
+    state_machine_steps=40,
+    schemathesis_examples=150,
+    bulk_rows=10_000,
+    list_rows=100_000,
+)
+SIZES = LARGE if SOAK else SMALL
