@@ -61,6 +61,17 @@ class TestDelivery:
 
         assert endpoint.types() == ["charge.succeeded"]
 
+    def test_is_signed_with_a_chosen_secret(self, sandbox: Sandbox, client: stripe.StripeClient, endpoint: Endpoint) -> None:
+        for secret in ("whsec_first", "whsec_chosen"):
+            sandbox.control.endpoint(endpoint.url, secret=secret)
+        endpoint.secret = "whsec_chosen"
+
+        paid_intent(client)
+        sandbox.control.flush()
+
+        assert endpoint.types() == PAID
+        assert len(client.v1.webhook_endpoints.list().data) == 1
+
     def test_tells_an_endpoint_for_connected_accounts_nothing_of_the_platform(
         self, sandbox: Sandbox, client: stripe.StripeClient, endpoint: Endpoint
     ) -> None:

@@ -94,6 +94,12 @@ class Control:
     def clear_faults(self) -> None:
         self.call("DELETE", "/faults")
 
+    def endpoint(self, url: str, *, secret: str, enabled_events: list[str] | None = None) -> Json:
+        """Register a webhook endpoint with a secret of the caller's choice; again for the same URL changes it."""
+        return self._dict(
+            self.call("POST", "/webhooks/endpoint", {"url": url, "secret": secret, "enabled_events": enabled_events or ["*"]})
+        )
+
     def delivery(self, mode: str = "normal", **options: Any) -> None:
         """How events are delivered from now on: see deliveries.py for modes; options types, count, seconds, batch."""
         self.call("POST", "/webhooks/mode", {"mode": mode, **options})

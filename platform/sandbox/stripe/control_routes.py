@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.stripe import checkout_payment, deliveries, disputes, due_tasks, faults, loading, refunds
+from sandbox.stripe import checkout_payment, deliveries, disputes, due_tasks, faults, loading, refunds, webhook_endpoints
 from sandbox.stripe.courier import Courier
 from sandbox.stripe.engine import Engine
 from sandbox.stripe.errors import Json, StripeError, invalid, parameter_missing, unknown_route
+from sandbox.stripe.routing import Call
 from sandbox.stripe.world import DEFAULTS, World
 
 type Action = Callable[[World, str, Json], Json]
@@ -187,6 +188,15 @@ def _disarm(world: World, _: str, given: Json) -> Json:
     return {}
 
 
+def _endpoint(world: World, _: str, given: Json) -> Json:
+    """One endpoint per URL: registering it again changes its secret and its events."""
+    known = [e for e in world.store.select("webhook_endpoint") if e["url"] == given["url"]]
+    fields = {"url": given["url"], "enabled_events": given.get("enabled_events", ["*"])}
+    endpoint = known[0] if known else world.store.get("webhook_endpoint", webhook_endpoints.create(world, Call("", fields))["id"])
+    endpoint.update(secret=given["secret"], enabled_events=fields["enabled_events"], status="enabled")
+    return world.store.save(endpoint)
+
+
 def _mode(world: World, _: str, given: Json) -> Json:
     if given.get("mode") not in deliveries.MODES:
         raise invalid(f"Invalid mode: must be one of {', '.join(deliveries.MODES)}", param="mode")
@@ -232,6 +242,7 @@ _ACTIONS: dict[tuple[str, str], Action] = {
     ("GET", "faults"): _armed,
     ("POST", "faults"): _arm,
     ("DELETE", "faults"): _disarm,
+    ("POST", "webhooks/endpoint"): _endpoint,
     ("POST", "webhooks/mode"): _mode,
     ("POST", "webhooks/release"): _release,
     ("POST", "events/*/resend"): _resend,
