@@ -33,6 +33,12 @@ class TestPages:
 
         assert refused.value.param == "limit"
 
+    def test_refuse_two_cursors(self, client: stripe.StripeClient) -> None:
+        customer = client.v1.customers.create({})
+
+        with pytest.raises(stripe.InvalidRequestError, match="only specify one"):
+            client.v1.customers.list({"starting_after": customer.id, "ending_before": customer.id})
+
     def test_refuse_an_unknown_cursor(self, client: stripe.StripeClient) -> None:
         with pytest.raises(stripe.InvalidRequestError) as refused:
             client.v1.customers.list({"starting_after": "cus_unknown"})

@@ -9,6 +9,7 @@ import stripe
 
 from sandbox.stripe.server import Sandbox
 from tests.sandbox.conftest import Endpoint
+from tests.sandbox.paying import paid_intent
 from tests.sandbox.test_checkout import session_params
 
 
@@ -56,6 +57,18 @@ class TestShow:
         assert "has expired" in visit(sandbox, f"/c/pay/{session.id}")[1]
         assert client.v1.checkout.sessions.retrieve(session.id).status == "expired"
         assert client.v1.events.list({"type": "checkout.session.expired"}).data != []
+
+    def test_gives_a_receipt_for_what_was_paid_only(self, sandbox: Sandbox, client: stripe.StripeClient) -> None:
+        intent = paid_intent(client, 25_000, "kwd", expand=["latest_charge"])
+        unpaid = client.v1.payment_intents.create({"amount": 5000, "currency": "usd"})
+
+        assert "25.000 kwd" in visit(sandbox, intent.latest_charge.receipt_url)[1]
+        assert visit(sandbox, f"/c/receipt/{unpaid.id}")[0] == 404
+
+    def test_is_not_found_for_unknown_payments(self, sandbox: Sandbox) -> None:
+        assert visit(sandbox, "/c/3ds/pi_unknown")[0] == 404
+        assert visit(sandbox, "/c/3ds/pi_unknown", {"answer": "complete"})[0] == 404
+        assert visit(sandbox, "/c/pay/cs_test_unknown", {"card": "4242424242424242"})[0] == 404
 
 
 class TestPay:
@@ -109,6 +122,17 @@ class TestChallenge:
         assert location == session.url
         assert "has failed authentication" in visit(sandbox, location)[1]
         assert client.v1.charges.list().data == []
+
+    @pytest.mark.parametrize("answer", ["complete", "fail"])
+    def test_leads_back_to_where_an_intent_without_a_session_came_from(
+        self, sandbox: Sandbox, client: stripe.StripeClient, answer: str
+    ) -> None:
+        back = "http://example.test/back"
+        intent = paid_intent(client, card="pm_card_authenticationRequired", return_url=back)
+
+        assert visit(sandbox, f"/c/3ds/{intent.id}", {"answer": answer})[::2] == (303, back)
+
+        assert client.v1.payment_intents.retrieve(intent.id).status == ("succeeded" if answer == "complete" else "requires_payment_method")
 
 
 class TestLater:

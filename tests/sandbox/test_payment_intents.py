@@ -151,6 +151,18 @@ class TestUpdateAndCancel:
         assert changed.to_dict()["metadata"] == {"a": "1", "c": "3"}
         assert changed.amount == 6000
 
+    def test_changes_an_open_intent_and_hardly_a_paid_one(self, client: stripe.StripeClient) -> None:
+        intent = client.v1.payment_intents.create({"amount": 5000, "currency": "usd", "payment_method": "pm_card_chargeDeclined"})
+        assert intent.status == "requires_confirmation"
+
+        changed = client.v1.payment_intents.update(intent.id, {"payment_method": "pm_card_visa", "currency": "eur"})
+        assert client.v1.payment_intents.confirm(changed.id).status == "succeeded"
+
+        assert client.v1.payment_intents.update(intent.id, {"description": "Late"}).description == "Late"
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            client.v1.payment_intents.update(intent.id, {"amount": 6000})
+        assert refused.value.code == "payment_intent_unexpected_state"
+
     def test_cancels_an_open_intent_once(self, client: stripe.StripeClient) -> None:
         intent = client.v1.payment_intents.create({"amount": 5000, "currency": "usd"})
 
@@ -189,8 +201,52 @@ class TestPaymentMethods:
 
         assert refused.value.code == "incorrect_number"
 
+    def test_are_changed_and_found_by_token_only_when_known(self, client: stripe.StripeClient) -> None:
+        method = client.v1.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}, "metadata": {"a": "1"}})
+
+        changed = client.v1.payment_methods.update(method.id, {"metadata": {"b": "2"}, "billing_details": {"name": "Ana"}})
+
+        assert (changed.to_dict()["metadata"], changed.billing_details.name) == ({"a": "1", "b": "2"}, "Ana")
+        assert client.v1.payment_methods.retrieve(method.id).billing_details.name == "Ana"
+        assert client.v1.payment_methods.list({"customer": "cus_unknown"}).data == []
+        with pytest.raises(stripe.InvalidRequestError) as unknown:
+            client.v1.payment_methods.create({"type": "card", "card": {"token": "tok_unknown"}})
+        with pytest.raises(stripe.InvalidRequestError) as missing:
+            client.v1.payment_methods.create({"type": "card"})
+        with pytest.raises(stripe.InvalidRequestError, match="type card only"):
+            client.v1.payment_methods.create({"type": "klarna"})
+        with pytest.raises(stripe.InvalidRequestError, match="not attached"):
+            client.v1.payment_methods.detach(method.id)
+        assert (unknown.value.code, missing.value.code) == ("resource_missing", "parameter_missing")
+
+
+class TestCharges:
+    def test_are_changed_and_say_so(self, client: stripe.StripeClient) -> None:
+        charge = client.v1.charges.retrieve(paid_intent(client).latest_charge)
+
+        changed = client.v1.charges.update(charge.id, {"description": "Invoice 7", "metadata": {"a": "1"}})
+
+        assert (changed.description, changed.to_dict()["metadata"]) == ("Invoice 7", {"a": "1"})
+        updated = client.v1.events.list({"type": "charge.updated"}).data[0].to_dict()
+        assert updated["data"]["previous_attributes"] == {"description": None, "metadata": {}}
+
 
 class TestCustomers:
+    def test_may_come_with_a_payment_method(self, client: stripe.StripeClient) -> None:
+        customer = client.v1.customers.create({"payment_method": "pm_card_visa"})
+
+        intent = client.v1.payment_intents.create({"amount": 5000, "currency": "usd", "customer": customer.id})
+
+        assert len(client.v1.customers.payment_methods.list(customer.id).data) == 1
+        assert [i.id for i in client.v1.payment_intents.list({"customer": customer.id}).data] == [intent.id]
+        assert client.v1.customers.update(customer.id, {"metadata": {"a": "1"}}).to_dict()["metadata"] == {"a": "1"}
+
+    def test_are_deleted_once(self, client: stripe.StripeClient) -> None:
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            client.v1.customers.delete("cus_unknown")
+
+        assert refused.value.code == "resource_missing"
+
     def test_are_updated_and_deleted(self, client: stripe.StripeClient) -> None:
         customer = client.v1.customers.create({"email": "a@example.com"})
 
@@ -207,3 +263,5 @@ class TestAccount:
 
         assert client.v1.accounts.retrieve(account.id).id == account.id
         assert account.charges_enabled is True
+        with pytest.raises(stripe.InvalidRequestError):
+            client.v1.accounts.retrieve("acct_unknown")
