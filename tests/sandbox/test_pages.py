@@ -92,6 +92,17 @@ class TestPay:
 
         assert [c.status for c in client.v1.charges.list().data] == ["succeeded", "failed"]
 
+    def test_takes_the_test_card_of_a_button_over_the_typed_one(
+        self, sandbox: Sandbox, client: stripe.StripeClient, session: stripe.checkout.Session
+    ) -> None:
+        numbers = re.findall(r'name="try" value="(\d+)"', visit(sandbox, str(session.url))[1])
+        assert "4000000000000002" in numbers
+
+        page = visit(sandbox, str(session.url), {"card": "4242424242424242", "try": "4000000000000002"})[1]
+
+        assert 'role="alert">Your card was declined.' in page
+        assert client.v1.checkout.sessions.retrieve(session.id).status == "open"
+
     def test_charges_once_however_often_it_is_clicked(
         self, sandbox: Sandbox, client: stripe.StripeClient, session: stripe.checkout.Session
     ) -> None:

@@ -1,11 +1,13 @@
 """Refunds: amounts, states, late and failing outcomes, and what each does to the balance."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import stripe
 
 from sandbox.stripe.server import Sandbox
+from tests.sandbox.conftest import client_of
 from tests.sandbox.paying import balance, booked_intent, paid_intent
 
 
@@ -85,6 +87,25 @@ class TestCreate:
             client.v1.refunds.create({"payment_intent": intent.id, "amount": 1005})
 
         assert refused.value.code == "invalid_charge_amount"
+
+
+class TestAtOnce:
+    def test_never_takes_more_than_was_paid(self, sandbox: Sandbox, client: stripe.StripeClient) -> None:
+        intent = booked_intent(sandbox, client)
+
+        def refund(_: int) -> bool:
+            try:
+                client_of(sandbox.url).v1.refunds.create({"payment_intent": intent.id, "amount": 900})
+            except stripe.InvalidRequestError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            outcomes = list(pool.map(refund, range(12)))
+
+        assert sum(outcomes) == 5
+        assert client.v1.charges.retrieve(intent.latest_charge).amount_refunded == 4500
+        assert balance(client) == 4825 - 4500
 
 
 class TestBalanceTransaction:

@@ -33,7 +33,9 @@ _PAGE = Template("""<!doctype html>
   :focus-visible { outline: 3px solid #ffb200; outline-offset: 2px }
   .problem { border-left: 4px solid #b3093c; background: #fff0f3; color: #8a0730; padding: .75rem 1rem; margin: 0 0 1rem }
   a { color: #0055de } p.back { margin: 1.25rem 0 0; text-align: center }
-  details { margin: 0 0 1rem; font-size: .875rem } details dl { margin: .5rem 0 0 } code { font-size: .875rem }
+  .others { margin: 1.5rem 0 0; display: grid; grid-template-columns: 1fr 1fr; gap: .5rem }
+  .others legend { font-size: .875rem; margin-bottom: .5rem }
+  .others button { margin: 0; font-size: .875rem; font-weight: 400; line-height: 1.3; padding: .4rem }
 </style>
 </head>
 <body>
@@ -64,20 +66,22 @@ $lines
 <label for="card">Card number</label>
 <input id="card" name="card" type="text" inputmode="numeric" autocomplete="cc-number" required
  value="4242 4242 4242 4242" aria-describedby="cards">
-<details id="cards"><summary>Test cards</summary>
-<dl>
-<dt>Pays</dt><dd><code>4242 4242 4242 4242</code></dd>
-<dt>Declined</dt><dd><code>4000 0000 0000 0002</code></dd>
-<dt>Insufficient funds</dt><dd><code>4000 0000 0000 9995</code></dd>
-<dt>3-D Secure</dt><dd><code>4000 0027 6000 3184</code></dd>
-<dt>Disputed afterwards</dt><dd><code>4000 0000 0000 0259</code></dd>
-<dt>Refund pending</dt><dd><code>4000 0000 0000 7726</code></dd>
-<dt>Refund fails later</dt><dd><code>4000 0000 0000 5126</code></dd>
-</dl>
-</details>
 <button type="submit">Pay $total</button>
+<fieldset class="others" id="cards">
+<legend>Or try what a test card does</legend>
+$others
+</fieldset>
 </form>
 $back""")
+
+_OTHERS = (
+    ("Declined", "4000000000000002"),
+    ("Insufficient funds", "4000000000009995"),
+    ("3-D Secure", "4000002760003184"),
+    ("Disputed afterwards", "4000000000000259"),
+    ("Refund pending", "4000000000007726"),
+    ("Refund fails later", "4000000000005126"),
+)
 
 _CHALLENGE = Template("""<h1>3-D Secure</h1>
 <p>Your bank asks you to confirm a payment of <strong>$amount</strong>.</p>
@@ -105,7 +109,12 @@ def checkout(session: Json, items: list[Json], *, problem: str) -> str:
         f"<dd>{currencies.shown(item['amount_total'], currency).upper()}</dd>"
         for item in items
     )
+    others = (
+        f'<button type="submit" class="second" name="try" value="{number}">{name}<br>{_grouped(number)}</button>'
+        for name, number in _OTHERS
+    )
     body = _CHECKOUT.substitute(
+        others="\n".join(others),
         total=currencies.shown(session["amount_total"], currency).upper(),
         lines=lines,
         problem=f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else "",
@@ -113,6 +122,10 @@ def checkout(session: Json, items: list[Json], *, problem: str) -> str:
         back=f'<p class="back"><a href="{escape(session["cancel_url"])}">Cancel and go back</a></p>' if session["cancel_url"] else "",
     )
     return _page("Checkout", body)
+
+
+def _grouped(number: str) -> str:
+    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
 def challenge(intent: Json, amount: str) -> str:

@@ -43,6 +43,8 @@ _TABLES = ("objects", "money", "counters", "settings", "due", "answers", "faults
 class Store:
     def __init__(self, path: Path | None, *, synchronous: str = "NORMAL") -> None:
         """path None: memory. WAL keeps what was committed through kill -9 whatever `synchronous` is; FULL also through a power cut."""
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
         self.sql = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self.sql.execute("PRAGMA journal_mode=WAL")
         self.sql.execute(f"PRAGMA synchronous={synchronous}")
