@@ -10,6 +10,7 @@ import stripe
 from sandbox.stripe.server import Sandbox
 from tests.sandbox.conftest import client_of
 from tests.sandbox.paying import paid_intent
+from tests.sandbox.waiting import wait_until
 
 KEY: stripe.RequestOptions = {"idempotency_key": "refund-1-1"}
 
@@ -97,8 +98,7 @@ class TestInFlight:
         made: list[stripe.Refund] = []
         thread = threading.Thread(target=lambda: made.append(client.v1.refunds.create({"payment_intent": intent.id}, KEY)))
         thread.start()
-        while not sandbox.engine.in_flight("refund-1-1"):
-            pass
+        wait_until(lambda: sandbox.engine.in_flight("refund-1-1"))
 
         with pytest.raises(stripe.APIError) as refused:  # the SDK has no class of its own for a 409
             client_of(sandbox.url).v1.refunds.create({"payment_intent": intent.id}, KEY)

@@ -12,20 +12,33 @@ import stripe
 
 from sandbox.stripe import __main__ as command
 from sandbox.stripe.control import Control
+from tests.contract.stripe.recording import Recorder
 from tests.sandbox.conftest import Endpoint, client_of
 from tests.sandbox.paying import balance, paid_intent
+from tests.sandbox.waiting import wait_until
 
 SOURCE_ROOT = Path(command.__file__).parents[2]
 type Start = Callable[[], tuple[subprocess.Popen[str], str]]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, recorder: Recorder) -> Iterator[Start]:
     """Starts a sandbox on the test's state file; gives the process and its URL."""
+    record = tmp_path / "calls.jsonl"
     running: list[subprocess.Popen[str]] = []
 
     def begin() -> tuple[subprocess.Popen[str], str]:
-        arguments = [sys.executable, "-m", "sandbox.stripe", "--port", "0", "--state", str(tmp_path / "stripe.sqlite3")]
+        arguments = [
+            sys.executable,
+            "-m",
+            "sandbox.stripe",
+            "--port",
+            "0",
+            "--state",
+            str(tmp_path / "stripe.sqlite3"),
+            "--record",
+            str(record),
+        ]
         process = subprocess.Popen(
             arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONPATH": str(SOURCE_ROOT)}
         )
@@ -39,6 +52,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+    recorder.read(record)
+    assert recorder.calls
 
 
 class TestKill:
@@ -86,8 +101,8 @@ class TestKill:
         refused = len(endpoint.received)
 
         _, url = start()
-        while len(endpoint.received) == refused:
-            Control(url).flush()
+        wait_until(lambda: len(endpoint.received) > refused)
+        Control(url).flush()
 
         assert set(endpoint.types()) == {"payment_intent.created"}
         assert client_of(url).v1.events.list().data[0].pending_webhooks == 0

@@ -1,7 +1,5 @@
 """Webhooks over a real socket, proven genuine with the SDK: order, retries, and every way delivery goes wrong."""
 
-import time
-
 import pytest
 import stripe
 
@@ -9,6 +7,7 @@ from sandbox.stripe.control import ControlRefused
 from sandbox.stripe.server import Sandbox
 from tests.sandbox.conftest import Endpoint
 from tests.sandbox.paying import booked_intent, paid_intent
+from tests.sandbox.waiting import wait_until
 
 PAID = ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
 
@@ -186,12 +185,3 @@ class TestDeliver:
             assert sandbox.deliver(post) == 0
 
         assert [event.type for event in received] == PAID
-
-
-def wait_until(condition: object, *, seconds: float = 5.0) -> None:
-    """Poll until a condition holds."""
-    assert callable(condition)
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not happen in time"
-        time.sleep(0.02)

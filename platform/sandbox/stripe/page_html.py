@@ -110,7 +110,7 @@ def checkout(session: Json, items: list[Json], *, problem: str) -> str:
         for item in items
     )
     others = (
-        f'<button type="submit" class="second" name="try" value="{number}">{name}<br>{_grouped(number)}</button>'
+        f'<button type="submit" class="second" name="try" value="{number}">{name}<br>ends in {number[-4:]}</button>'
         for name, number in _OTHERS
     )
     body = _CHECKOUT.substitute(
@@ -122,10 +122,6 @@ def checkout(session: Json, items: list[Json], *, problem: str) -> str:
         back=f'<p class="back"><a href="{escape(session["cancel_url"])}">Cancel and go back</a></p>' if session["cancel_url"] else "",
     )
     return _page("Checkout", body)
-
-
-def _grouped(number: str) -> str:
-    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
 def challenge(intent: Json, amount: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from pathlib import Path
 
 from tests.contract.stripe.checking import Call, answer_violations, request_violations, webhook_violations
 
@@ -27,6 +28,16 @@ class Recorder:
     def webhook(self, url: str, headers: dict[str, str], body: bytes, status: int | None) -> None:
         with self._lock:
             self._webhooks.append(body.decode())
+
+    def read(self, path: Path) -> None:
+        """Take in what a sandbox in another process recorded with --record."""
+        for line in path.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            with self._lock:
+                if "webhook" in entry:
+                    self._webhooks.append(entry["webhook"])
+                else:
+                    self._calls.append(Call(**entry))
 
     @property
     def calls(self) -> list[Call]:
