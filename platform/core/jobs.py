@@ -109,9 +109,15 @@ def enqueue(function: Callable[..., None], *, run_after: datetime | None = None,
 
 
 def enqueue_scheduled(name: str) -> None:
-    """What a django-q2 schedule calls: one Job for the task called `name`, so that a clock-driven run is seen like any other."""
+    """What a django-q2 schedule calls: one Job for the task called `name`, so that a clock-driven run is seen like any other.
+
+    Nothing where the last one is still open, so that a queue that stands still does not fill up. `sweep` is always queued: it is
+    what gives a lost message back to all the others.
+    """
     with transaction.atomic():
-        enqueue(_tasks[name].function)
+        is_open = Job.objects.filter(name=name, ids={}, state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
+        if name == name_of(sweep) or not is_open:
+            enqueue(_tasks[name].function)
 
 
 def backoff(attempt: int) -> timedelta:
