@@ -1,5 +1,11 @@
 from django.apps import AppConfig
+from django.core import checks
 
 
 class EventsConfig(AppConfig):
     name = "events"
+
+    def ready(self) -> None:
+        from events import clock, commitments  # noqa: F401  clock registers its task
+
+        checks.register(commitments.check_answered)

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from billing import refund_terms
 from core.models import BaseModel
 from core.money import CURRENCIES, Money
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
@@ -96,6 +97,15 @@ class Event(FSMModelMixin, BaseModel):
     @property
     def seats_left(self) -> int:
         return self.capacity - self.seats_taken
+
+    @property
+    def terms(self) -> list[dict[str, int]]:
+        """The refund terms that a sale freezes: its own, or the platform's."""
+        return list(self.refund_terms or refund_terms.DEFAULT_TERMS)
+
+    @property
+    def is_online(self) -> bool:
+        return str(self.format) == self.Format.ONLINE
 
     @transition(field=state, source=State.DRAFT, target=State.PUBLISHED, operation="events.publishing.publish")
     def publish(self, *, at: datetime) -> None:

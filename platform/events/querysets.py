@@ -24,6 +24,12 @@ class EventQuerySet(models.QuerySet["Event"]):
         """What a direct link shows to everyone: all that was ever published, unlisted ones too."""
         return self.exclude(state="draft").filter(organization__is_active=True)
 
+    def due_to_start(self, *, at: datetime) -> Self:
+        return self.filter(state="published", starts_at__lte=at, ends_at__gt=at).order_by("starts_at")
+
+    def due_to_end(self, *, at: datetime) -> Self:
+        return self.filter(state__in=["published", "live"], ends_at__lte=at).order_by("ends_at")
+
     def upcoming(self, *, at: datetime) -> Self:
         return self.filter(ends_at__gt=at)
 

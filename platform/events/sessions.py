@@ -1,0 +1,96 @@
+"""The sittings of an event. A published event keeps passing its checklist."""
+
+from datetime import datetime
+from typing import TypedDict, Unpack
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.actor import Actor
+from audit.recording import record
+from core.errors import InvalidInput, NotFound
+from events import locking, publishing, text_checks
+from events.authoring import EventLocked
+from events.models import Event, Session
+from organizations.permissions import Permission, require
+
+
+class SessionChanges(TypedDict, total=False):
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    is_mandatory: bool
+
+
+@transaction.atomic
+def add(*, event_id: UUID, title: str, starts_at: datetime, ends_at: datetime, by: Actor, is_mandatory: bool = True) -> Session:
+    """The session stands at its place in time. Raises NotFound, PermissionRefused, InvalidInput, EventLocked, ChecklistFailed."""
+    event = _editable(event_id, by)
+    session = Session(event=event, position=event.sessions.count(), title="", starts_at=starts_at, ends_at=ends_at)
+    _set(session, {"title": title, "starts_at": starts_at, "ends_at": ends_at, "is_mandatory": is_mandatory})
+    session.save(force_insert=True)
+    _still_publishable(event)
+    record(session, "session.added", by=by, organization_id=event.organization_id, after={"event": event.public_id, "title": session.title})
+    return session
+
+
+@transaction.atomic
+def edit(*, session_id: UUID, by: Actor, **changes: Unpack[SessionChanges]) -> Session:
+    """Raises NotFound, PermissionRefused, InvalidInput, EventLocked, ChecklistFailed."""
+    event, session = _found(session_id, by)
+    before = _set(session, changes)
+    if before:
+        session.save(update_fields=[*before, "updated_at"])
+        _still_publishable(event)
+        after = {name: getattr(session, name) for name in before}
+        record(session, "session.edited", by=by, organization_id=event.organization_id, before=before, after=after)
+    return session
+
+
+@transaction.atomic
+def remove(*, session_id: UUID, by: Actor) -> None:
+    """Raises NotFound, PermissionRefused, EventLocked, ChecklistFailed (a published event keeps at least one session)."""
+    event, session = _found(session_id, by)
+    before = {"event": event.public_id, "title": session.title, "starts_at": session.starts_at, "ends_at": session.ends_at}
+    record(session, "session.removed", by=by, organization_id=event.organization_id, before=before)
+    session.delete()
+    _still_publishable(event)
+
+
+def _found(session_id: UUID, by: Actor) -> tuple[Event, Session]:
+    session = Session.objects.visible_to(by).filter(pk=session_id).first()
+    if session is None:
+        raise NotFound("session")
+    event = _editable(session.event_id, by)
+    current = event.sessions.filter(pk=session_id).first()  # read again under the event's lock: it may just have been removed
+    if current is None:
+        raise NotFound("session")
+    return event, current
+
+
+def _editable(event_id: UUID, by: Actor) -> Event:
+    event = locking.locked(event_id, by)
+    require(by, Permission.EVENT_MANAGE, event.organization_id, responsible_id=event.host_id)
+    if event.state == Event.State.COMPLETED:
+        raise EventLocked(["sessions"], "The event is over; its sessions can no longer be changed.")
+    return event
+
+
+def _set(session: Session, changes: SessionChanges) -> dict[str, object]:
+    """Put the values in and return those before, of the fields that changed."""
+    if "title" in changes:
+        changes = {**changes, "title": text_checks.line(changes["title"], field="title", limit=200)}
+    before = {name: getattr(session, name) for name, value in changes.items() if getattr(session, name) != value}
+    for name, value in changes.items():
+        if name.endswith("_at") and (not isinstance(value, datetime) or value.tzinfo is None):
+            raise InvalidInput("Give the session's times as dates and times with their offset.", field=name)
+        setattr(session, name, value)
+    if session.ends_at <= session.starts_at:
+        raise InvalidInput("The session must end after it starts.", field="ends_at")
+    return before
+
+
+def _still_publishable(event: Event) -> None:
+    if event.state != Event.State.DRAFT:
+        publishing.require_checklist(event, at=timezone.now(), starts_later=False)
