@@ -3,3 +3,17 @@ from django.apps import AppConfig
 
 class RegistrationsConfig(AppConfig):
     name = "registrations"
+
+    def ready(self) -> None:
+        from accounts import verified_emails
+        from billing import fulfillment
+        from events import commitments
+        from ledger.invariants import register
+        from registrations import holds, invariants, joining, registering, sold_places  # noqa: F401  holds registers its task
+        from registrations.fulfillment import RegistrationFulfillment
+
+        fulfillment.register(registering.PURPOSE, RegistrationFulfillment())
+        commitments.register(sold_places.sold)
+        verified_emails.register(joining.join_verified)
+        register("seats_counted", "Sold and held places are what the event counts.", invariants.seats_are_counted)
+        register("captured_has_place", "Captured money has a place, a refund, or a record why not.", invariants.captured_money_has_a_place)

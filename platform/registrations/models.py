@@ -67,6 +67,7 @@ class Registration(FSMModelMixin, BaseModel):
             models.Index(fields=["event", "-id"], name="registration_event"),
             models.Index(fields=["hold_expires_at"], condition=Q(state="pending"), name="registration_held"),
             models.Index(fields=["user", "-id"], name="registration_user"),
+            models.Index(Lower("email"), condition=Q(user=None), name="registration_guest_email"),
         ]
         constraints = [
             models.UniqueConstraint("event", Lower("email"), condition=~Q(state="cancelled"), name="registration_email_once"),

@@ -1,8 +1,10 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from audit.actor import Actor
 from organizations.permissions import Permission
@@ -28,6 +30,11 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
     def of(self, by: Actor) -> Self:
         """One's own places only."""
         return self.filter(user_id=by.user_id) if by.user_id else self.none()
+
+    def under(self, email: str, *, or_of: UUID | None = None) -> Self:
+        """Rows with this address in any spelling (through the index on it), and those of the person `or_of`."""
+        wanted = Q(address=email.lower())
+        return self.alias(address=Lower("email")).filter(wanted | Q(user_id=or_of) if or_of else wanted)
 
     def active(self) -> Self:
         return self.exclude(state="cancelled")

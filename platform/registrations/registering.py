@@ -1,0 +1,189 @@
+"""Taking a place: confirmed at once, held until the address is confirmed, or held until it is paid."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from audit.actor import Actor
+from audit.recording import record
+from billing import payments
+from billing.models import Payment
+from billing.quoting import Quote
+from core import jobs
+from core.errors import DomainError, NotFound
+from core.public_ids import uuid7
+from events.models import Event
+from registrations import admission, attendees, emails, guest_links, joining, quoting
+from registrations.attendees import Attendee
+from registrations.models import Registration
+
+PURPOSE = "registration"
+
+
+class HoldExpired(DomainError):
+    code, http_status = "HOLD_EXPIRED", 409
+
+    def __init__(self) -> None:
+        super().__init__("This place was let go because it was not confirmed in time; register again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What the one who registered is told.
+
+    registration: unsaved where a guest's address has a place already; the answer has the same shape, only the mail to the address says
+    so. guest_key: for guests, the key of their signed link. payment_id: what to open Checkout for, None where there is nothing to pay.
+    """
+
+    registration: Registration
+    quote: Quote
+    guest_key: str | None
+    payment_id: UUID | None
+
+
+def register(
+    *, event_id: UUID, by: Actor, email: str = "", name: str = "", country: str = "", expected_total: int | None = None
+) -> Registered:
+    """Take a place for the signed-in person, or for a guest; the surface opens Checkout after the commit where there is a payment.
+
+    expected_total: minor units the buyer has seen; another total is refused. country: the buyer's, two letters.
+    Raises NotFound, InvalidInput, RegistrationClosed, GuestsNotAllowed, EventFull, AlreadyRegistered, PriceChanged,
+    billing.quoting.TotalBelowMinimum.
+    """
+    at = timezone.now()
+    attendee = attendees.of(by, email=email, name=name)
+    seen = Event.objects.select_related("organization").filter(pk=event_id).first()
+    event = admission.require_open(seen, attendee=attendee, at=at, by=by)
+    if event.seats_left < 1:  # a look before the queue for the lock: whoever comes too late costs next to nothing
+        _refuse_registered(_existing(event, attendee), attendee)
+        raise admission.EventFull
+    quote = quoting.quote(event=event, country=country, at=at)
+    return _take_place(event, attendee, quote=quote, country=country, expected_total=expected_total, at=at, by=by)
+
+
+@transaction.atomic
+def _take_place(
+    seen: Event, attendee: Attendee, *, quote: Quote, country: str, expected_total: int | None, at: datetime, by: Actor
+) -> Registered:
+    # Everyone who wants a place of this event queues here: two who both read one free seat would both take it.
+    rows = Event.objects.select_for_update(of=["self"], no_key=True).select_related("organization")
+    event = admission.require_open(rows.filter(pk=seen.pk).first(), attendee=attendee, at=at, by=by)
+    existing = _existing(event, attendee)
+    _refuse_registered(existing, attendee)
+    if event.seats_left < 1:
+        raise admission.EventFull
+    if quoting.basis(event) != quoting.basis(seen):
+        quote = quoting.quote(event=event, country=country, at=at)
+    if expected_total is not None and expected_total != quote.total.amount:
+        raise admission.PriceChanged(quote)
+    if existing is not None:
+        jobs.enqueue(emails.send_already_registered, registration_id=existing.pk)
+        return _decoy(event, attendee, quote, at)
+    registration = _new(event, attendee, quote, at)
+    if not quote.is_free:
+        registration.payment = _payment(registration, quote)
+    registration.save(force_insert=True)
+    after = {"event": event.public_id, "state": registration.state, "total": str(quote.total)}
+    record(registration, "registration.created", by=by, organization_id=event.organization_id, after=after)
+    jobs.enqueue(emails.send_registered, registration_id=registration.pk)
+    return Registered(registration, quote, _guest_key(registration), registration.payment_id)
+
+
+def _existing(event: Event, attendee: Attendee) -> Registration | None:
+    return Registration.objects.active().under(attendee.email, or_of=attendee.user_id).filter(event=event).first()
+
+
+def _refuse_registered(existing: Registration | None, attendee: Attendee) -> None:
+    if existing is not None and attendee.owns(existing):
+        raise admission.AlreadyRegistered(existing.public_id)
+
+
+def _new(event: Event, attendee: Attendee, quote: Quote, at: datetime) -> Registration:
+    key = uuid7()
+    is_confirmed = quote.is_free and attendee.is_verified
+    minutes = settings.CHECKOUT_SESSION_MINUTES + settings.PAYMENT_HOLD_GRACE_MINUTES
+    hold = timedelta(hours=settings.GUEST_HOLD_HOURS) if quote.is_free else timedelta(minutes=minutes)
+    return Registration(
+        pk=key,
+        event=event,
+        user_id=attendee.user_id,
+        email=attendee.email,
+        name=attendee.name,
+        state=Registration.State.CONFIRMED if is_confirmed else Registration.State.PENDING,
+        confirmed_at=at if is_confirmed else None,
+        hold_expires_at=None if is_confirmed else at + hold,
+        guest_key_hash="" if attendee.user_id else guest_links.stored_hash(guest_links.manage_key(key)),
+    )
+
+
+def _guest_key(registration: Registration) -> str | None:
+    return guest_links.manage_key(registration.pk) if registration.guest_key_hash else None
+
+
+def _decoy(event: Event, attendee: Attendee, quote: Quote, at: datetime) -> Registered:
+    """The answer to an address that has a place already: the same shape under fresh ids, and no row behind it."""
+    registration = _new(event, attendee, quote, at)
+    registration.created_at = registration.updated_at = at
+    return Registered(registration, quote, _guest_key(registration), None)
+
+
+def _payment(registration: Registration, quote: Quote) -> Payment:
+    event = registration.event
+    sale = payments.Sale(
+        purpose=PURPOSE,
+        subject=registration.public_id,
+        group=event.public_id,
+        description=event.title,
+        responsible_id=event.host_id,
+        refund_terms=event.terms,
+        service_starts_at=event.starts_at,
+        release_at=event.ends_at + timedelta(days=event.organization.payout_hold_days),
+    )
+    return payments.create(
+        quote=quote,
+        organization=event.organization,
+        sale=sale,
+        email=registration.email,
+        name=registration.name,
+        user_id=registration.user_id,
+    )
+
+
+@transaction.atomic
+def confirm_address(*, registration_id: UUID, key: str) -> Registration:
+    """A guest followed the link in the mail: the place is theirs. Following it again changes nothing.
+
+    Raises NotFound for an unknown id as for a wrong key, HoldExpired.
+    """
+    registration = Registration.objects.select_for_update(of=["self"]).select_related("event").filter(pk=registration_id).first()
+    if registration is None or not guest_links.confirms(registration_id, key):
+        raise NotFound("registration")
+    if registration.state == Registration.State.CANCELLED:
+        raise HoldExpired
+    if registration.state == Registration.State.PENDING and registration.payment_id is None:
+        confirm(registration=registration, at=timezone.now(), by=Actor.guest(registration_id))
+    return registration
+
+
+def confirm(*, registration: Registration, at: datetime, by: Actor) -> None:
+    """The held place is theirs. The caller holds the registration's lock (and the payment's, where there is one)."""
+    registration.confirm(at=at)
+    _own(registration, "registration.confirmed", by)
+
+
+def reinstate(*, registration: Registration, at: datetime, by: Actor) -> None:
+    """Late money takes a seat that is still free. The caller holds the payment's, the event's and the registration's locks."""
+    registration.reinstate(at=at)
+    _own(registration, "registration.reinstated", by)
+
+
+def _own(registration: Registration, action: str, by: Actor) -> None:
+    joining.join_owner(registration)
+    fields = ["state", "confirmed_at", "cancelled_at", "cancel_reason", "hold_expires_at", "user", "updated_at"]
+    registration.save(update_fields=fields)
+    record(registration, action, by=by, organization_id=registration.event.organization_id, after={"state": registration.state})
+    jobs.enqueue(emails.send_registered, registration_id=registration.pk)
