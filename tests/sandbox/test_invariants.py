@@ -1,5 +1,6 @@
 """Whatever buyers, banks and staff do, the stand-in's own books add up and it speaks as Stripe's description says."""
 
+from collections.abc import Callable
 from typing import Any
 
 import stripe
