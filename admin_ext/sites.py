@@ -1,14 +1,203 @@
-"""The two consoles: /staff/ for the platform's people, /console/ for organizers."""
+"""The two consoles: /staff/ for the platform's people, /console/ for organizers. What is not registered on a site does not exist there."""
 
+from dataclasses import replace
+from typing import Any, cast
+from uuid import UUID
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.views.decorators.http import require_POST
 from unfold.sites import UnfoldAdminSite
 
+from accounts import second_factor
+from accounts.models import User
+from admin_ext.console import autocomplete, searching
+from admin_ext.home import home
+from audit.actor import Actor
+from core.public_ids import decode
+from organizations.acting import actor_for
+from organizations.models import Membership, Organization
+from organizations.permissions import RULES
 
-class StaffSite(UnfoldAdminSite):  # type: ignore[misc]
+SESSION_KEY = "console_organization"
+MONEY_ROLES = frozenset(role for rule in RULES.values() if rule.step_up for role in rule.roles)
+
+
+class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
+    """What both share: sign-in through allauth, one actor per request, a home page of work queues, a search of their own."""
+
+    index_template = "admin_ext/home.html"
+    enable_nav_sidebar = True
+
+    def actor(self, request: HttpRequest) -> Actor:
+        """Who acts, read once per request."""
+        attribute = f"_actor_of_{self.name}"
+        if not hasattr(request, attribute):
+            setattr(request, attribute, self._actor(request))
+        actor: Actor = getattr(request, attribute)
+        return actor
+
+    def _actor(self, request: HttpRequest) -> Actor:
+        raise NotImplementedError
+
+    def may_enter(self, request: HttpRequest) -> bool:
+        """Whether this person belongs here at all, their second factor left aside."""
+        raise NotImplementedError
+
+    def needs_second_factor(self, request: HttpRequest) -> bool:
+        raise NotImplementedError
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        user = request.user
+        if not (user.is_authenticated and user.is_active and self.may_enter(request)):
+            return False
+        return not self.needs_second_factor(request) or second_factor.second_factor_satisfied(request)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Password and second factor belong to allauth; this sends people to the page that is missing.
+
+        Raises PermissionDenied for somebody who is signed in and has no business here: a redirect would go round in circles.
+        """
+        target = self._target(request)
+        query = urlencode({REDIRECT_FIELD_NAME: target})
+        if not isinstance(request.user, User):
+            return HttpResponseRedirect(f"{reverse('account_login')}?{query}")
+        if not self.may_enter(request):
+            raise PermissionDenied
+        if self.has_permission(request):
+            return HttpResponseRedirect(target)
+        if is_mfa_enabled(request.user):
+            return HttpResponseRedirect(f"{reverse('mfa_reauthenticate')}?{query}")
+        messages.warning(request, "Set up a second factor first: this console asks for one at every sign-in.")
+        return HttpResponseRedirect(f"{reverse('mfa_activate_totp')}?{query}")
+
+    def _target(self, request: HttpRequest) -> str:
+        asked = request.GET.get(REDIRECT_FIELD_NAME, "")
+        if asked and url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+            return asked
+        return reverse("admin:index", current_app=self.name)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return HttpResponseRedirect(reverse("account_logout"))
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return HttpResponseRedirect(reverse("account_change_password"))
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {"title": "Home", **home(request, self), **(extra_context or {})}
+        response: HttpResponse = super().index(request, extra_context=context)
+        return response
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return searching.search(self, request)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        return cast(HttpResponse, autocomplete.ScopedAutocomplete.as_view(admin_site=self)(request))
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        request._console_site = self  # type: ignore[attr-defined]  # Unfold hands its callbacks the request alone
+        context: dict[str, Any] = super().each_context(request)
+        context["console_name"] = self.name
+        return context
+
+
+class StaffSite(ConsoleSite):
     settings_name = "UNFOLD"
 
+    def may_enter(self, request: HttpRequest) -> bool:
+        return isinstance(request.user, User) and request.user.is_staff
 
-class OrganizerSite(UnfoldAdminSite):  # type: ignore[misc]
+    def needs_second_factor(self, request: HttpRequest) -> bool:
+        return True
+
+    def _actor(self, request: HttpRequest) -> Actor:
+        return actor_for(
+            _signed_in(request),
+            second_factor_at=second_factor.used_at(request),
+            as_staff=second_factor.second_factor_satisfied(request),
+            **_origin(request),
+        )
+
+
+class OrganizerSite(ConsoleSite):
+    """One organization at a time, the one that the session is switched to; staff groups count for nothing here."""
+
     settings_name = "UNFOLD_CONSOLE"
+
+    def may_enter(self, request: HttpRequest) -> bool:
+        return bool(self.memberships(request))
+
+    def needs_second_factor(self, request: HttpRequest) -> bool:
+        return any(membership.role in MONEY_ROLES for membership in self.memberships(request))
+
+    def memberships(self, request: HttpRequest) -> list[Membership]:
+        """The person's active memberships with their organizations, by name; read once per request."""
+        if not isinstance(request.user, User):
+            return []
+        if not hasattr(request, "_console_memberships"):
+            mine = Membership.objects.active().filter(user=request.user).select_related("organization").order_by("organization__name", "pk")
+            request._console_memberships = list(mine)  # type: ignore[attr-defined]
+        memberships: list[Membership] = request._console_memberships  # type: ignore[attr-defined]
+        return memberships
+
+    def organization(self, request: HttpRequest) -> Organization | None:
+        """The one that the console is switched to; the first one where nothing was chosen, or the choice has ended."""
+        mine = [membership.organization for membership in self.memberships(request)]
+        chosen = request.session.get(SESSION_KEY)
+        return next((organization for organization in mine if str(organization.pk) == chosen), mine[0] if mine else None)
+
+    def _actor(self, request: HttpRequest) -> Actor:
+        organization = self.organization(request)
+        actor = actor_for(
+            _signed_in(request),
+            second_factor_at=second_factor.used_at(request),
+            as_staff=False,
+            organization_id=organization.pk if organization else None,
+            **_origin(request),
+        )
+        return replace(actor, organization_ids=frozenset({organization.pk} if organization else ()))
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        switch = path("switch/", self.admin_view(require_POST(self.switch)), name="switch")
+        return [switch, *super().get_urls()]
+
+    def switch(self, request: HttpRequest) -> HttpResponse:
+        """Work for another of one's organizations from here on; one that is not one's own changes nothing."""
+        wanted = _decoded(request.POST.get("organization", ""))
+        if any(membership.organization_id == wanted for membership in self.memberships(request)):
+            request.session[SESSION_KEY] = str(wanted)
+        else:
+            messages.error(request, "You do not work for this organization, or not any more.")
+        return HttpResponseRedirect(reverse("admin:index", current_app=self.name))
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context = super().each_context(request)
+        if self.has_permission(request):
+            context["organization"] = self.organization(request)
+            context["organizations"] = [membership.organization for membership in self.memberships(request)]
+        return context
+
+
+def _signed_in(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+def _origin(request: HttpRequest) -> dict[str, Any]:
+    return {"request_id": request.META.get("REQUEST_ID", ""), "ip": request.META.get("REMOTE_ADDR") or None}
+
+
+def _decoded(public_id: str) -> UUID | None:
+    try:
+        return decode(Organization.public_prefix, public_id)
+    except ValueError:
+        return None
 
 
 staff_site = StaffSite(name="admin")

@@ -1,0 +1,177 @@
+"""Payments: what was sold, what came in, what went back, and every trace of it."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from admin_ext.billing.dialogs import RefundDialog
+from admin_ext.console import columns, filters
+from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.buttons import operation_button
+from admin_ext.console.panels import Panel
+from admin_ext.console.scope import visible
+from admin_ext.console.urls import list_url
+from billing import refunds
+from billing.models import CheckoutSession, Dispute, Payment, PaymentLine, Refund, StripeCommand
+from ledger.models import LedgerEntry
+from organizations.permissions import Permission
+
+
+class PaymentAdmin(ConsoleModelAdmin):
+    view_permission = Permission.PAYMENT_VIEW
+    list_display = ["shown_id", "state_badge", "due_amount", "refunded", "email", "description", "organization_link", "created"]
+    list_display_links = ["shown_id"]
+    list_filter = [
+        ("state", filters.States),
+        filters.Currency,
+        ("organization", filters.RelatedFilter),
+        ("created_at", filters.MomentRange),
+        ("paid_at", filters.MomentRange),
+    ]
+    autocomplete_filters = ("organization",)
+    lookups = ("registration", "group", "subject")
+    organizer_hides = ("organization_link", "organization")
+    list_select_related = ["organization"]
+    search_fields = ["email", "name", "description", "=subject", "=group", "=stripe_payment_intent_id", "=stripe_charge_id"]
+    search_help_text = "Email, name, title, or an id: pay_…, reg_…, evt_…, pi_…, ch_…"
+    palette_fields = ("email", "stripe_payment_intent_id", "stripe_charge_id", "subject")
+    empty_sentence = "Payments appear here as soon as somebody starts to pay."
+
+    shown_id, state_badge = columns.number("Payment"), columns.state()
+    due_amount = columns.money("amount", "Due")
+    captured = columns.money("amount_captured", "Captured")
+    refunded = columns.money("amount_refunded", "Refunded", zero=False)
+    disputed = columns.money("amount_disputed", "Disputed", zero=False)
+    fee = columns.money("stripe_fee", "Stripe's fee")
+    organization_link = columns.link("organization", "Organization")
+    user_link = columns.link("user", "Account")
+    registration_link = columns.link("registration", "Registration")
+    created = columns.moment("created_at", "Created")
+    paid, release = columns.moment("paid_at", "Paid"), columns.moment("release_at", "Earnings available")
+    starts, checked = columns.moment("service_starts_at", "Starts"), columns.moment("checked_at", "Last checked at Stripe")
+    intent = columns.stripe("stripe_payment_intent_id", "Payment intent")
+    charge = columns.stripe("stripe_charge_id", "Charge")
+    balance_transaction = columns.stripe("stripe_balance_transaction_id", "Balance transaction")
+    terms = columns.terms("refund_terms", "Refund terms")
+    fieldsets = [
+        (None, {"fields": ["state_badge", "due_amount", "captured", "refunded", "disputed", "failure_message"]}),
+        ("Who and what", {"fields": ["name", "email", "user_link", "description", "registration_link", "organization_link", "starts"]}),
+        ("Terms", {"fields": ["terms", "refund_fee_policy", "release"]}),
+        ("At Stripe", {"fields": ["intent", "charge", "balance_transaction", "fee", "checked"]}),
+        ("Record", {"fields": ["shown_id", "purpose", "subject", "group", "created", "paid"]}),
+    ]
+
+    actions_detail = ["refund"]
+    refund = operation_button(
+        refunds.request,
+        name="refund",
+        id_argument="payment_id",
+        label="Refund…",
+        done="Refund requested; Stripe confirms it shortly.",
+        permission=Permission.PAYMENT_REFUND,
+        form_class=RefundDialog,
+        shows=lambda payment: payment.is_captured and refunds.refundable(payment).amount > 0,
+        gone="Nothing of this payment can be refunded: it is unpaid, disputed, or refunded in full.",
+        submit="Request refund",
+    )
+
+    def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
+        return self.get_queryset(request).select_related("organization", "user", "registration__event")
+
+    def title_of(self, obj: Payment) -> str:
+        return f"{obj.due} from {obj.name or obj.email}"
+
+    def panels(self, request: HttpRequest, obj: Payment) -> list[Panel]:
+        found = [_lines(obj), self._refunds(request, obj), self._sessions(request, obj)]
+        disputes = visible(Dispute, self.actor(request)).filter(payment=obj).order_by("-pk")
+        if disputes:
+            rows = [
+                [columns.as_link(self.admin_site.name, one), columns.as_state(one.status), columns.as_moment(one.due_by)]
+                for one in disputes
+            ]
+            found.append(Panel("Disputes", ["Dispute", "Status", "Answer by"], rows))
+        if self.on_staff_site:
+            found += [_ledger(request, self, obj), _commands(request, self, obj)]
+        return found
+
+    def _refunds(self, request: HttpRequest, obj: Payment) -> Panel:
+        site = self.admin_site.name
+        refunds = visible(Refund, self.actor(request)).filter(payment=obj).select_related("requested_by").order_by("-pk")[:50]
+        rows = [
+            [
+                columns.as_link(site, one, one.public_id),
+                columns.as_state(one.state),
+                columns.as_money(one.amount, one.currency),
+                one.get_reason_display(),
+                one.requested_by or one.get_source_display(),
+                columns.as_moment(one.created_at),
+            ]
+            for one in refunds
+        ]
+        more = list_url(site, Refund, f"payment__id__exact={obj.pk}")
+        return Panel(
+            "Refunds",
+            ["Refund", "State", "Amount", "Reason", "Asked by", "Asked at"],
+            rows,
+            "Nothing was refunded.",
+            more if rows else None,
+        )
+
+    def _sessions(self, request: HttpRequest, obj: Payment) -> Panel:
+        sessions = visible(CheckoutSession, self.actor(request)).filter(payment=obj).order_by("-number")[:20]
+        rows = [
+            [str(one.number), columns.as_state(one.state), columns.as_stripe(one.stripe_session_id), columns.as_moment(one.expires_at)]
+            for one in sessions
+        ]
+        return Panel("Checkout sessions", ["Attempt", "State", "Stripe", "Expires"], rows, "Checkout was never opened.")
+
+
+def _lines(obj: Payment) -> Panel:
+    rows = [
+        [
+            line.description,
+            line.get_kind_display(),
+            line.get_payer_display(),
+            line.jurisdiction or columns.EMPTY,
+            _line_amount(line, obj.currency),
+        ]
+        for line in obj.lines.order_by("position")
+    ]
+    return Panel("Lines", ["What", "Kind", "Paid by", "Jurisdiction", "Amount"], rows, "No lines were stored.")
+
+
+def _line_amount(line: PaymentLine, currency: str) -> Any:
+    shown = columns.as_money(line.amount, currency)
+    return shown if not line.inclusive else columns.joined_html(shown, " included")
+
+
+def _ledger(request: HttpRequest, admin: PaymentAdmin, obj: Payment) -> Panel:
+    references = [f"payment:{obj.pk}", f"payment:{obj.pk}:fee"]
+    prefixes = [f"refund:{key}" for key in obj.refunds.values_list("pk", flat=True)[:50]]
+    entries = visible(LedgerEntry, admin.actor(request)).select_related("transaction").order_by("pk")
+    wanted = entries.filter(transaction__reference__in=references)
+    for prefix in prefixes:
+        wanted = wanted | entries.filter(transaction__reference__startswith=prefix)
+    rows = [
+        [
+            columns.as_link(admin.admin_site.name, entry.transaction),
+            str(entry),
+            columns.as_money(entry.amount, entry.currency) if entry.amount > 0 else "",
+            columns.as_money(-entry.amount, entry.currency) if entry.amount < 0 else "",
+            columns.as_moment(entry.transaction.occurred_at),
+        ]
+        for entry in wanted[:200]
+    ]
+    return Panel("Ledger entries", ["Transaction", "Account", "Debit", "Credit", "Occurred"], rows, "Nothing is posted before money moves.")
+
+
+def _commands(request: HttpRequest, admin: PaymentAdmin, obj: Payment) -> Panel:
+    subjects = [obj.pk, *obj.refunds.values_list("pk", flat=True)[:50], *obj.checkout_sessions.values_list("pk", flat=True)[:50]]
+    commands = visible(StripeCommand, admin.actor(request)).filter(subject_id__in=subjects).order_by("-pk")[:50]
+    site = admin.admin_site.name
+    rows = [
+        [columns.as_link(site, one, one.operation), columns.as_state(one.state), str(one.calls), columns.as_moment(one.sent_at)]
+        for one in commands
+    ]
+    return Panel("Calls to Stripe", ["Call", "State", "Sent", "Last sent at"], rows, "Stripe was not called for this payment.")

@@ -1,0 +1,213 @@
+"""What every screen of both consoles is made from: scoped rows, permissions from the one table, read-only unless declared."""
+
+from typing import Any, ClassVar, cast
+from uuid import UUID
+
+from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from unfold.admin import ModelAdmin
+
+from admin_ext.console import edits, history
+from admin_ext.console.paging import BigTablePaginator, ConsoleChangeList
+from admin_ext.console.panels import Panel
+from admin_ext.console.refusals import sentence
+from admin_ext.console.scope import visible
+from admin_ext.console.urls import decoded
+from audit.actor import Actor
+from core.errors import DomainError
+from organizations.permissions import Permission, allows
+
+
+class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
+    """view_permission: who sees the screen; edit_permission with edit_fields: who may change which descriptive fields, and nothing else.
+
+    Which rows: `visible_to`. States, money and owners change by buttons (console.buttons). autocomplete_filters: foreign keys that the
+    list filters by. lookups: what a link from another screen may filter by, besides list_filter. empty_sentence: what belongs here.
+    """
+
+    view_permission: ClassVar[Permission]
+    edit_permission: ClassVar[Permission | None] = None
+    add_permission: ClassVar[Permission | None] = None
+    edit_fields: tuple[str, ...] = ()
+    autocomplete_filters: tuple[str, ...] = ()
+    lookups: tuple[str, ...] = ()
+    empty_sentence = "Nothing here yet."
+    organizer_hides: tuple[str, ...] = ()  # columns and filters that say nothing in a console of one organization
+
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = False
+    paginator = BigTablePaginator
+    actions: Any = ()
+    list_filter_submit = True
+    list_fullwidth = True
+    date_hierarchy = None
+    ordering = ("-pk",)
+    change_form_before_template = "admin_ext/seen.html"
+    change_form_outer_after_template = "admin_ext/around_object.html"
+    compressed_fields = True
+    warn_unsaved_form = True
+
+    # --- who and which rows -------------------------------------------------------------------------------------------------------
+
+    def actor(self, request: HttpRequest) -> Actor:
+        return cast(Actor, self.admin_site.actor(request))
+
+    @property
+    def on_staff_site(self) -> bool:
+        return bool(self.admin_site.name == "admin")
+
+    def owner_of(self, obj: Model) -> tuple[UUID | None, UUID | None]:
+        """Organization and responsible member of the object, for permissions."""
+        return getattr(obj, "organization_id", None), getattr(obj, "responsible_id", None)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = visible(self.model, self.actor(request))
+        return rows.order_by(*self.get_ordering(request))
+
+    def allowed(self, request: HttpRequest, permission: Permission | None, obj: Model | None = None) -> bool:
+        """`permissions.allows` for this request's actor; asked once per request, permission and owner."""
+        if permission is None:
+            return False
+        organization_id, responsible_id = self.owner_of(obj) if obj is not None else (None, None)
+        known: dict[tuple[Any, ...], bool] = request.__dict__.setdefault("_console_allowed", {})
+        key = (self.admin_site.name, permission, organization_id, responsible_id)
+        if key not in known:
+            known[key] = allows(self.actor(request), permission, organization_id, responsible_id=responsible_id)
+        return known[key]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(self.admin_site.has_permission(request)) and self.allowed(request, self.view_permission)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(self.admin_site.has_permission(request)) and self.allowed(request, self.add_permission)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        if not self.edit_fields or not self.admin_site.has_permission(request):
+            return False
+        return self.allowed(request, self.edit_permission, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    # --- one object -----------------------------------------------------------------------------------------------------------------
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The visible object that a typed public id or a plain key names, None where there is none; read once per request."""
+        known: dict[tuple[Any, ...], Any] = request.__dict__.setdefault("_console_objects", {})
+        key = (self.admin_site.name, self.model, str(object_id))
+        if key not in known:
+            pk = decoded(self.model, str(object_id))
+            found = self.detail_rows(request).filter(pk=pk).first() if pk is not None else None
+            known[key] = found
+        return known[key]
+
+    def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
+        """Rows for the page of one object; subclasses join what the page shows."""
+        return self.get_queryset(request)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        raise Http404(f"There is no such {opts.verbose_name}, or you may not see it.")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        if obj is None:
+            return []
+        shown = flatten_fieldsets(self.get_fieldsets(request, obj))
+        return [name for name in shown if name not in self.edit_fields]
+
+    def panels(self, request: HttpRequest, obj: Any) -> list[Panel]:
+        """Related objects, below the fields."""
+        return []
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = dict(extra_context or {})
+        obj = self.get_object(request, object_id) if object_id else None
+        if obj is not None and request.method == "GET":
+            context["panels"] = self.panels(request, obj)
+            context["timeline"] = history.timeline(obj, self.actor(request), limit=12)
+            context["subtitle"] = ""
+            context["title"] = self.title_of(obj)
+        try:
+            return cast(HttpResponse, super().changeform_view(request, object_id, form_url, context))
+        except DomainError as refusal:
+            return sentence(request, refusal, back=request.get_full_path())
+
+    def title_of(self, obj: Any) -> str:
+        return str(obj)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], add: bool = False, change: bool = False, form_url: str = "", obj: Any = None
+    ) -> TemplateResponse:
+        context["seen"] = edits.version_of(obj) if obj is not None else ""
+        return cast(TemplateResponse, super().render_change_form(request, context, add, change, form_url, obj))
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Only what can be done to this object now, by this person."""
+        obj = self.get_object(request, str(object_id))
+        offered = super().get_actions_detail(request, object_id)
+        return [action for action in offered if obj is not None and action.method.button.offered(self, request, obj)]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """A plain edit of descriptive fields, with before and after in the audit log. Raises DomainError."""
+        edits.save(self, request, obj, form)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """The audit log is the only history; Django's own stays empty."""
+
+    log_change = log_addition
+    log_deletions = log_addition
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        if obj is None or not self.has_view_permission(request, obj):
+            raise Http404
+        return history.page(self, request, obj)
+
+    # --- lists ------------------------------------------------------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ConsoleChangeList
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        return [name for name in super().get_list_display(request) if self.on_staff_site or name not in self.organizer_hides]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        def named(entry: Any) -> str:
+            return str(entry[0]) if isinstance(entry, (tuple, list)) else ""
+
+        return [entry for entry in super().get_list_filter(request) if self.on_staff_site or named(entry) not in self.organizer_hides]
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Only what the list filters by: `?password__startswith=` would otherwise read a column that nobody may see, letter by letter."""
+        named = {str(entry[0]) for entry in self.get_list_filter(request) if isinstance(entry, (tuple, list))} | set(self.lookups)
+        base = lookup.split("__")
+        return any(base[: len(parts)] == parts and len(base) - len(parts) <= 2 for parts in (name.split("__") for name in named))
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+        """A typed public id finds its row at once; anything else goes through search_fields."""
+        pk = decoded(self.model, search_term.strip()) if search_term else None
+        if pk is not None:
+            return queryset.filter(pk=pk), False
+        return cast("tuple[QuerySet[Any], bool]", super().get_search_results(request, queryset, search_term.replace("\x00", "")))
+
+    # --- choices ------------------------------------------------------------------------------------------------------------------------
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        related: Any = db_field.remote_field.model
+        mine = visible(related, self.actor(request))
+        given = kwargs.get("queryset")
+        kwargs["queryset"] = mine if given is None else given.filter(pk__in=mine.values("pk"))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = visible(db_field.remote_field.model, self.actor(request))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)

@@ -1,0 +1,70 @@
+"""List filters whose choices show no foreign row."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    MultipleChoicesDropdownFilter,
+    RangeDateFilter,
+)
+from unfold.utils import parse_date_str
+
+from admin_ext.console.scope import visible
+
+__all__ = ["ChoicesDropdownFilter", "Currency", "MomentRange", "RelatedFilter", "States", "YesNo"]
+
+
+class RelatedFilter(AutocompleteSelectFilter):  # type: ignore[misc]
+    """Asks while one types, through the scoped autocomplete; the chosen one is shown only where the actor may see it."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        mine = visible(self.field.remote_field.model, self.model_admin.actor(self.request))
+        for choice in super().choices(changelist):
+            choice["form"].fields[self.lookup_kwarg].queryset = mine
+            yield choice
+
+
+class States(MultipleChoicesDropdownFilter):  # type: ignore[misc]
+    """One or several states."""
+
+
+class MomentRange(RangeDateFilter):  # type: ignore[misc]
+    """From one day to another, both included, in UTC."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        """The upper day counts whole: Unfold compares a moment with the day's midnight and would leave the day out."""
+        last = self.used_parameters.get(f"{self.parameter_name}_to")
+        first = self.used_parameters.get(f"{self.parameter_name}_from")
+        for value, lookup in ((first, "date__gte"), (last, "date__lte")):
+            day = parse(value)
+            if day is not None:
+                queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": day})
+        return queryset
+
+
+def parse(value: Any) -> Any:
+
+    return parse_date_str(value) if isinstance(value, str) and value else None
+
+
+class YesNo(BooleanRadioFilter):  # type: ignore[misc]
+    """Yes, no, or both."""
+
+
+class Currency(DropdownFilter):  # type: ignore[misc]
+    """One of the currencies that are sold in."""
+
+    title, parameter_name = "currency", "currency"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(currency, currency) for currency in settings.SETTLEMENT_CURRENCIES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(currency=self.value()) if self.value() else queryset

@@ -1,0 +1,97 @@
+"""What happened to an object: its audit entries, newest first, as a timeline on its page and as the History page."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from accounts.models import User
+from admin_ext.console import columns
+from admin_ext.console.urls import change_url
+from audit.actor import Actor
+from audit.models import AuditEntry
+from core.public_ids import encode
+
+HISTORY = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One entry, ready to show. who: a person's name, or what the system was doing."""
+
+    at: Any
+    what: str
+    who: str
+    reason: str
+    changes: list[Change]
+    state: Any
+    entry: AuditEntry
+
+
+def timeline(obj: Model, by: Actor, *, limit: int) -> list[Moment]:
+    if not isinstance(obj.pk, UUID):
+        return []
+    entries = list(AuditEntry.objects.visible_to(by).filter(object_id=obj.pk).order_by("-id")[:limit])
+    return moments(entries)
+
+
+def moments(entries: list[AuditEntry]) -> list[Moment]:
+    people = names(entry.user_id for entry in entries if entry.user_id)
+    return [_moment(entry, people) for entry in entries]
+
+
+def names(user_ids: Iterable[UUID]) -> dict[UUID, str]:
+    rows = User.objects.filter(pk__in=set(user_ids)).only("name", "email", "id")
+    return {user.pk: str(user) for user in rows}
+
+
+def who(entry: AuditEntry, people: dict[UUID, str]) -> str:
+    if entry.user_id:
+        return people.get(entry.user_id) or encode(User.public_prefix, entry.user_id)
+    kind, _, name = entry.actor.partition(":")
+    return {"system": f"System ({name})", "guest": "Guest with the signed link"}.get(kind, entry.actor)
+
+
+def in_words(action: str) -> str:
+    """ "refund.requested" -> "Refund requested"."""
+    return action.replace(".", " ").replace("_", " ").capitalize()
+
+
+def _moment(entry: AuditEntry, people: dict[UUID, str]) -> Moment:
+    names_ = [name for name in {**entry.before, **entry.after} if name != "state"]
+    changes = [Change(name.replace("_", " "), _shown(entry.before.get(name)), _shown(entry.after.get(name))) for name in names_]
+    state = entry.after.get("state")
+    badge = columns.as_state(str(state)) if state else ""
+    return Moment(columns.as_moment(entry.created_at), in_words(entry.action), who(entry, people), entry.reason, changes, badge, entry)
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    return str(value)
+
+
+def page(admin: Any, request: HttpRequest, obj: Model) -> HttpResponse:
+    """The History page of one object; who may see it was checked by the caller."""
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": f"History of {obj}",
+        "moments": timeline(obj, admin.actor(request), limit=HISTORY),
+        "limit": HISTORY,
+        "opts": admin.opts,
+        "original": obj,
+        "back": change_url(admin.admin_site.name, obj),
+    }
+    request.current_app = admin.admin_site.name
+    return TemplateResponse(request, "admin_ext/history.html", context)

@@ -1,0 +1,54 @@
+"""Pages of tables that grow without bound: never a COUNT(*) over all of it, an estimate in its place."""
+
+from typing import Any
+
+from django.contrib.admin.views.main import ChangeList as DjangoChangeList
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.utils.functional import cached_property
+from unfold.paginator import InfinitePaginator
+from unfold.views import ChangeList
+
+from admin_ext.console.urls import change_url
+
+COUNTED = 1000  # up to here a count is exact
+WITHOUT_END = 9_999_999_999
+
+
+class BigTablePaginator(InfinitePaginator):  # type: ignore[misc]
+    """count: exact up to COUNTED, else WITHOUT_END, so that a page may always be followed by another one."""
+
+    template_name = "admin_ext/pagination.html"
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        found = rows.order_by()[: COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
+        return int(found) if found <= COUNTED else WITHOUT_END
+
+    @cached_property
+    def in_words(self) -> str:
+        """How many there are: exact, estimated by PostgreSQL for a whole table, or "more than"."""
+        if self.count != WITHOUT_END:
+            return f"{self.count:,}"
+        rows: Any = self.object_list
+        if not rows.query.where:
+            return f"about {estimated(rows.model):,}"
+        return f"more than {COUNTED:,}"
+
+
+def estimated(model: type[Model]) -> int:
+    """PostgreSQL's own estimate of the table's rows, to two digits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = %s::regclass", [model._meta.db_table])
+        (rows,) = cursor.fetchone()
+    size = max(int(rows), COUNTED)
+    return int(round(size, 2 - len(str(size))))
+
+
+class ConsoleChangeList(ChangeList):  # type: ignore[misc]
+    """Links rows by their typed public ids."""
+
+    def url_for_result(self, result: Model) -> str:
+        site = self.model_admin.admin_site.name
+        return change_url(site, result) or DjangoChangeList.url_for_result(self, result)
