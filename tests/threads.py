@@ -16,10 +16,9 @@ def in_threads(count: int, function: Callable[[int], Any]) -> list[Any]:
         try:
             gate.wait(timeout=30)
             return function(number)
-        except Exception as error:
-            return error
         finally:
             connections.close_all()  # each thread has its own; left open it would block the end of the run
 
     with ThreadPoolExecutor(count) as executor:
-        return list(executor.map(one, range(count)))
+        futures = [executor.submit(one, number) for number in range(count)]
+    return [future.exception() or future.result() for future in futures]

@@ -7,6 +7,7 @@ stands between (refund_approval). refund_sweep finds what got stuck.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -124,28 +125,25 @@ def request(
     at = timezone.now()
     amount = _guarded_amount(payment, amount, currency, at)
     _known_reason(reason)
-    refund = Refund(
-        payment=payment,
-        amount=amount,
-        currency=payment.currency,
-        reason=reason,
-        note=note,
-        source=source,
-        releases_place=releases_place,
-        requested_by_id=by.user_id,
-        request_token=request_token,
+    refund = _insert(
+        payment, by, amount=amount, reason=reason, note=note, source=source, releases_place=releases_place, request_token=request_token
     )
-    refund.save(force_insert=True)
-    needs_approval = source in _SOURCES_OF_PEOPLE and amount > approval_limit(payment).amount
-    if needs_approval:
-        refund.await_approval()
-        refund.save(update_fields=["state", "updated_at"])
     refund_entries.post_requested(refund, at=at)
     after = {"amount": amount, "currency": refund.currency, "state": refund.state, "payment": payment.public_id}
     record(refund, "refund.requested", by=by, organization_id=payment.organization_id, after=after, reason=note or reason)
-    if not needs_approval:
+    if refund.state == Refund.State.REQUESTED:
         jobs.enqueue(refund_submission.submit, refund_id=refund.pk)
     jobs.enqueue(emails.send_refund_requested, refund_id=refund.pk)
+    return refund
+
+
+def _insert(payment: Payment, by: Actor, *, amount: int, source: str, **values: Any) -> Refund:
+    """The new row, waiting for a second person where the amount is above the limit."""
+    refund = Refund(payment=payment, amount=amount, currency=payment.currency, source=source, requested_by_id=by.user_id, **values)
+    refund.save(force_insert=True)
+    if source in _SOURCES_OF_PEOPLE and amount > approval_limit(payment).amount:
+        refund.await_approval()
+        refund.save(update_fields=["state", "updated_at"])
     return refund
 
 
