@@ -56,9 +56,12 @@ class Books(RuleBasedStateMachine):
         if not waiting:
             return
         control = self.sandbox.control
-        {"settle": control.settle_refund, "fail": control.fail_refund, "cancel": self.client.v1.refunds.cancel}[step](
-            self._pick(waiting, at)
-        )
+        moves: dict[str, Callable[[str], object]] = {
+            "settle": control.settle_refund,
+            "fail": control.fail_refund,
+            "cancel": self.client.v1.refunds.cancel,
+        }
+        moves[step](self._pick(waiting, at))
 
     @rule(at=st.integers(0, 9), outcome=st.sampled_from(["won", "lost"]))
     def decide(self, at: int, outcome: str) -> None:
