@@ -75,9 +75,10 @@ def quote(
         raise InvalidInput(f"Prices in {currency} go in steps of {step(currency)} minor units.", field="price")
     if price == 0:
         return Quote((), Money(0, currency), "Free of charge.")
-    fees = fees_for(organization, currency)
-    lines = [QuoteLine(PaymentLine.Kind.PRICE, description, price), *_fee_lines(fees, price, currency)]
-    rate = tax_rate(jurisdiction, tax_category, at)
+    fees, rate = fees_for(organization, currency), tax_rate(jurisdiction, tax_category, at)
+    lines = [QuoteLine(PaymentLine.Kind.PRICE, description, price)]
+    held = _tax_line(rate, lines, currency).amount if rate and rate.inclusive else 0
+    lines += _fee_lines(fees, price, currency, most=price - held)
     if rate is None:
         note = f"No tax is charged in {jurisdiction}." if jurisdiction else "No tax is charged."
     else:
@@ -116,17 +117,18 @@ def _within_stripes_limits(total: Money) -> None:
         raise TotalAboveMaximum(total=total)
 
 
-def _fee_lines(fees: FeeSchedule | None, price: int, currency: str) -> list[QuoteLine]:
+def _fee_lines(fees: FeeSchedule | None, price: int, currency: str, *, most: int) -> list[QuoteLine]:
+    """most: what an organizer's fees may take together: the price less the tax in it, for an organizer does not pay to sell."""
     if fees is None:
         return []
     parts = [
         (PaymentLine.Kind.SERVICE_FEE, "Service fee", fees.service_basis_points, fees.service_fixed),
         (PaymentLine.Kind.PROCESSING_FEE, "Processing fee", fees.processing_basis_points, fees.processing_fixed),
     ]
-    lines, left = [], price
+    lines, left = [], most
     for kind, description, basis_points, fixed in parts:
         amount = percentage(price, basis_points, currency) + round_half_up(fixed, step(currency))
-        if fees.payer == FeeSchedule.Payer.ORGANIZER:  # never more than the price: an organizer does not pay to sell
+        if fees.payer == FeeSchedule.Payer.ORGANIZER:
             amount = min(amount, left)
             left -= amount
         if amount:
