@@ -17,21 +17,29 @@ from ledger.chart import (
 from ledger.posting import Entry
 
 
+_FEES: dict[str, Account] = {PaymentLine.Kind.SERVICE_FEE: PLATFORM_FEES, PaymentLine.Kind.PROCESSING_FEE: PROCESSING_FEES}
+
+
 def earnings(payment: Payment, lines: Sequence[PaymentLine]) -> list[tuple[Account, int]]:
-    """How the captured amount is divided: (account, part ≥ 0), summing to what the buyer paid; the organization's part comes first."""
-    others: dict[Account, int] = {}
+    """How the captured amount is divided: (account, part ≥ 0), summing to what the buyer paid; the organization's part comes first.
+
+    Tax that the prices hold already is taken from each of them alike: from fees as from the organization's price.
+    """
+    tax: dict[Account, int] = {}
+    fees: dict[Account, int] = {}
     for line in lines:
         if line.kind == PaymentLine.Kind.TAX:
-            account = tax_payable(line.jurisdiction)
-        elif line.kind == PaymentLine.Kind.SERVICE_FEE:
-            account = PLATFORM_FEES
-        elif line.kind == PaymentLine.Kind.PROCESSING_FEE:
-            account = PROCESSING_FEES
-        else:
-            continue
-        others[account] = others.get(account, 0) + line.amount
-    payable = payment.amount - sum(others.values())
-    return [(organizer_payable(payment.organization_id), payable), *others.items()]
+            tax[tax_payable(line.jurisdiction)] = tax.get(tax_payable(line.jurisdiction), 0) + line.amount
+        elif line.kind in _FEES:
+            fees[_FEES[line.kind]] = fees.get(_FEES[line.kind], 0) + line.amount
+    held = sum(line.amount for line in lines if line.kind == PaymentLine.Kind.TAX and line.inclusive)
+    if held:
+        taxed = {_FEES[line.kind]: line.amount for line in lines if line.kind in _FEES and line.payer == PaymentLine.Payer.ATTENDEE}
+        _, *shares = allocate(held, [payment.amount - sum(taxed.values()), *taxed.values()], to=step(payment.currency))
+        for account, share in zip(taxed, shares, strict=True):
+            fees[account] -= share
+    payable = payment.amount - sum(tax.values()) - sum(fees.values())
+    return [(organizer_payable(payment.organization_id), payable), *fees.items(), *tax.items()]
 
 
 def payment_captured(payment: Payment, lines: Sequence[PaymentLine]) -> list[Entry]:
