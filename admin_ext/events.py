@@ -23,7 +23,7 @@ class EventAdmin(ConsoleModelAdmin):
     list_display = ["title", "state_badge", "starts", "seats", "price_shown", "host_link", "organization_link"]
     list_filter = [
         ("state", filters.States),
-        ("format", filters.ChoicesDropdownFilter),
+        ("format", filters.Choice),
         ("organization", filters.RelatedFilter),
         ("starts_at", filters.MomentRange),
     ]

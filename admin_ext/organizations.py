@@ -21,7 +21,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
     edit_permission = Permission.ORGANIZATION_EDIT
     edit_fields = ("name", "description", "country")
     list_display = ["name", "kind", "country", "is_active", "organizer_scope", "created"]
-    list_filter = [("kind", filters.ChoicesDropdownFilter), ("created_at", filters.MomentRange)]
+    list_filter = [("kind", filters.Choice), ("created_at", filters.MomentRange)]
     search_fields = ["name", "slug"]
     empty_sentence = "Organizations appear here when they are created."
     number, created = columns.number(), columns.moment("created_at", "Created", sortable=True)
@@ -63,7 +63,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
 class MembershipAdmin(ConsoleModelAdmin):
     view_permission = Permission.MEMBER_VIEW
     list_display = ["person", "email", "organization_link", "role", "since", "ended"]
-    list_filter = [("role", filters.ChoicesDropdownFilter), ("organization", filters.RelatedFilter), ("created_at", filters.MomentRange)]
+    list_filter = [("role", filters.Choice), ("organization", filters.RelatedFilter), ("created_at", filters.MomentRange)]
     autocomplete_filters = ("organization",)
     lookups = ("user",)
     organizer_hides = ("organization_link", "organization")

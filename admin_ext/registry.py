@@ -1,36 +1,62 @@
 """Which admin class stands on which console. A model that is not named here does not exist there."""
 
 from django.db.models import Model
+from django_q.models import OrmQ, Schedule
 
 from accounts.models import User
 from admin_ext.billing.payments import PaymentAdmin
+from admin_ext.billing.rates import FeeScheduleAdmin, TaxRateAdmin
 from admin_ext.billing.refunds import RefundAdmin
+from admin_ext.billing.stripe import CheckoutSessionAdmin, DisputeAdmin, InboundEventAdmin, StripeCommandAdmin
 from admin_ext.console import scope
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.events import EventAdmin, SessionAdmin
+from admin_ext.ledger import LedgerEntryAdmin, LedgerTransactionAdmin
+from admin_ext.operations import AuditEntryAdmin, JobAdmin, MessageAdmin, QueueAdmin, ScheduleAdmin
 from admin_ext.organizations import MembershipAdmin, OrganizationAdmin, UserAdmin
 from admin_ext.registrations import RegistrationAdmin
 from admin_ext.sites import console_site, staff_site
-from billing.models import CheckoutSession, Payment, PaymentLine, Refund
+from audit.models import AuditEntry
+from billing.models import CheckoutSession, Dispute, FeeSchedule, InboundEvent, Payment, PaymentLine, Refund, StripeCommand, TaxRate
 from core.models import Job
 from events.models import Event, Session
+from ledger.models import LedgerEntry, LedgerTransaction
+from notifications.models import Message
 from organizations.models import Membership, Organization
 from registrations.models import Registration
 
 scope.through(CheckoutSession, "payment")
 scope.through(PaymentLine, "payment")
-scope.of_the_platform(Job)
+for table in (Job, Schedule, OrmQ):
+    scope.of_the_platform(table)
 
-BOTH: tuple[tuple[type[Model], type[ConsoleModelAdmin]], ...] = (
+type Screens = tuple[tuple[type[Model], type[ConsoleModelAdmin]], ...]
+
+BOTH: Screens = (
     (Payment, PaymentAdmin),
     (Refund, RefundAdmin),
+    (Dispute, DisputeAdmin),
     (Event, EventAdmin),
     (Session, SessionAdmin),
     (Registration, RegistrationAdmin),
     (Organization, OrganizationAdmin),
     (Membership, MembershipAdmin),
+    (AuditEntry, AuditEntryAdmin),
 )
-STAFF: tuple[tuple[type[Model], type[ConsoleModelAdmin]], ...] = ((User, UserAdmin),)
+STAFF: Screens = (
+    (CheckoutSession, CheckoutSessionAdmin),
+    (StripeCommand, StripeCommandAdmin),
+    (InboundEvent, InboundEventAdmin),
+    (LedgerTransaction, LedgerTransactionAdmin),
+    (LedgerEntry, LedgerEntryAdmin),
+    (FeeSchedule, FeeScheduleAdmin),
+    (TaxRate, TaxRateAdmin),
+    (User, UserAdmin),
+    (Job, JobAdmin),
+    (Schedule, ScheduleAdmin),
+    (OrmQ, QueueAdmin),
+    (Message, MessageAdmin),
+)
 
 for model, admin in BOTH:
     staff_site.register(model, admin)

@@ -45,8 +45,8 @@ class RefundAdmin(ConsoleModelAdmin):
     list_display = ["shown_id", "state_badge", "amount_shown", "payment_link", "reason", "asked_by", "organization_link", "created"]
     list_filter = [
         ("state", filters.States),
-        ("reason", filters.ChoicesDropdownFilter),
-        ("source", filters.ChoicesDropdownFilter),
+        ("reason", filters.Choice),
+        ("source", filters.Choice),
         filters.Currency,
         ("payment__organization", filters.RelatedFilter),
         ("created_at", filters.MomentRange),

@@ -3,6 +3,7 @@
 Each function makes a method for an admin class: `paid = columns.moment("paid_at", "Paid")`. A path may cross foreign keys with dots.
 """
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -205,3 +206,25 @@ def joined_html(*parts: Any) -> SafeString:
 def terms(path: str, label: str) -> Any:
     """Refund tiers in words."""
     return _column(label, None, lambda _admin, obj: refund_terms.sentence(reach(obj, path) or []))
+
+
+def as_anchor(url: str | None, shown: str) -> SafeString:
+    return format_html('<a class="text-link" href="{}"><code>{}</code></a>', url, shown) if url else format_html("<code>{}</code>", shown)
+
+
+def as_code(value: str) -> Any:
+    """Preformatted text, such as an error with its trace."""
+    return format_html('<pre class="console-code" tabindex="0">{}</pre>', value) if value else EMPTY
+
+
+def as_json_text(value: str) -> Any:
+    """JSON laid out; text that is none is shown as it is."""
+    try:
+        return as_code(json.dumps(json.loads(value), indent=2, ensure_ascii=False))
+    except ValueError:
+        return as_code(value)
+
+
+def side(sign: int, label: str) -> Any:
+    """One side of a ledger entry: debits are positive, credits negative."""
+    return _column(label, None, lambda _admin, obj: as_money(sign * obj.amount, obj.currency) if sign * obj.amount > 0 else "")

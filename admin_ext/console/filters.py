@@ -17,8 +17,8 @@ from unfold.contrib.filters.admin import (
 from unfold.utils import parse_date_str
 
 from admin_ext.console.scope import visible
-
-__all__ = ["ChoicesDropdownFilter", "Currency", "MomentRange", "RelatedFilter", "States", "YesNo"]
+from core import jobs
+from ledger.chart import CHART
 
 
 class RelatedFilter(AutocompleteSelectFilter):  # type: ignore[misc]
@@ -68,3 +68,41 @@ class Currency(DropdownFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(currency=self.value()) if self.value() else queryset
+
+
+class AccountOfChart(DropdownFilter):  # type: ignore[misc]
+    """One account of the chart, all its owners."""
+
+    title, parameter_name = "account", "account"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, code.replace("_", " ")) for code in CHART]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(account=self.value()) if self.value() else queryset
+
+
+class Queue(DropdownFilter):  # type: ignore[misc]
+    title, parameter_name = "queue", "queue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in jobs.QUEUES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(queue=self.value()) if self.value() else queryset
+
+
+class ObjectType(DropdownFilter):  # type: ignore[misc]
+    """What an audit entry is about, among the screens of this console."""
+
+    title, parameter_name = "kind of object", "object_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(model._meta.label_lower, str(model._meta.verbose_name)) for model in model_admin.admin_site._registry]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(object_type=self.value()) if self.value() else queryset
+
+
+class Choice(ChoicesDropdownFilter):  # type: ignore[misc]
+    """One of a column's few values."""

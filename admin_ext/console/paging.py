@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.db import connection
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
@@ -47,7 +48,13 @@ def estimated(model: type[Model]) -> int:
 
 
 class ConsoleChangeList(ChangeList):  # type: ignore[misc]
-    """Links rows by their typed public ids."""
+    """Links rows by their typed public ids; the admin class may look up in one go what a whole page of rows needs."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: Any = self.result_list
+        self.result_list: Any = list(rows)
+        self.model_admin.prepare_page(request, self.result_list)
 
     def url_for_result(self, result: Model) -> str:
         site = self.model_admin.admin_site.name

@@ -1,0 +1,133 @@
+"""What goes to Stripe and what comes from it: Checkout sessions, disputes, calls, events."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from admin_ext.console import columns, filters
+from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.buttons import operation_button
+from admin_ext.console.panels import Panel
+from admin_ext.console.scope import visible
+from billing.models import InboundEvent, StripeCommand
+from billing.webhooks import replay
+from organizations.permissions import Permission
+
+REPLAYABLE = (InboundEvent.State.DEAD, InboundEvent.State.FAILED, InboundEvent.State.PROCESSED, InboundEvent.State.IGNORED)
+
+
+class OfPayment(ConsoleModelAdmin):
+    """Rows that belong to a payment and are seen by whoever sees it."""
+
+    view_permission = Permission.PAYMENT_VIEW
+    list_select_related = ["payment__organization"]
+    organizer_hides = ("organization_link", "payment__organization")
+    lookups = ("payment",)
+    payment_link = columns.link("payment", "Payment", shown="email")
+    organization_link = columns.link("payment.organization", "Organization")
+    shown_id, created = columns.number(), columns.moment("created_at", "Created")
+
+    def owner_of(self, obj: Any) -> tuple[UUID | None, UUID | None]:
+        return obj.payment.organization_id, obj.payment.responsible_id
+
+    def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
+        return self.get_queryset(request).select_related("payment__organization")
+
+
+class CheckoutSessionAdmin(OfPayment):
+    list_display = ["shown_id", "state_badge", "payment_link", "number_shown", "stripe_session", "expires", "organization_link", "created"]
+    list_filter = [("state", filters.States), ("payment__organization", filters.RelatedFilter), ("created_at", filters.MomentRange)]
+    search_fields = ["payment__email", "=stripe_session_id"]
+    search_help_text = "The payment's email, or an id: chk_…, cs_…"
+    empty_sentence = "A Checkout session appears each time somebody goes to pay."
+    state_badge, number_shown = columns.state(), columns.text("number", "Attempt")
+    stripe_session, expires = columns.stripe("stripe_session_id", "Session at Stripe"), columns.moment("expires_at", "Expires")
+    fieldsets = [(None, {"fields": ["state_badge", "payment_link", "number_shown", "stripe_session", "expires", "created", "shown_id"]})]
+
+
+class DisputeAdmin(OfPayment):
+    list_display = ["shown_id", "status_badge", "amount_shown", "payment_link", "reason", "due", "organization_link", "created"]
+    list_filter = [filters.Currency, ("payment__organization", filters.RelatedFilter), ("due_by", filters.MomentRange)]
+    search_fields = ["payment__email", "=stripe_dispute_id", "=status"]
+    search_help_text = "The payment's email, a status, or an id: dsp_…, du_…"
+    empty_sentence = "No buyer disputes a payment. A dispute appears here as soon as Stripe says so."
+    status_badge, amount_shown = columns.state("status", "Status"), columns.money("amount", "Amount")
+    due, stripe_dispute = columns.moment("due_by", "Answer by", sortable=True), columns.stripe("stripe_dispute_id", "Dispute at Stripe")
+    fieldsets = [
+        (None, {"fields": ["status_badge", "amount_shown", "reason", "due", "payment_link", "organization_link"]}),
+        ("Record", {"fields": ["stripe_dispute", "created", "shown_id"]}),
+    ]
+
+
+class StripeCommandAdmin(ConsoleModelAdmin):
+    view_permission = Permission.LEDGER_VIEW
+    list_display = ["shown_id", "state_badge", "operation", "key", "calls", "object_shown", "sent"]
+    list_filter = [("state", filters.States), ("created_at", filters.MomentRange)]
+    lookups = ("subject_id",)
+    search_fields = ["=key", "=operation", "=stripe_object_id"]
+    search_help_text = "A key, an operation, or an id: cmd_…, re_…"
+    empty_sentence = "Every call that changes something at Stripe is stored here before it is made."
+    shown_id, state_badge, object_shown = columns.number("Call"), columns.state(), columns.stripe("stripe_object_id", "Object at Stripe")
+    sent, answered = columns.moment("sent_at", "Last sent"), columns.moment("answered_at", "Answered")
+    created = columns.moment("created_at", "Stored")
+    fieldsets = [
+        (None, {"fields": ["state_badge", "operation", "key", "calls", "object_shown", "error"]}),
+        ("What was sent", {"fields": ["parameters", "subject_type", "subject_id"]}),
+        ("When", {"fields": ["created", "sent", "answered", "shown_id"]}),
+    ]
+
+
+class InboundEventAdmin(ConsoleModelAdmin):
+    view_permission = Permission.INBOX_VIEW
+    list_display = ["shown_id", "state_badge", "type", "event_shown", "object_shown", "attempts", "repeats", "received"]
+    list_filter = [("state", filters.States), ("endpoint", filters.Choice), ("received_at", filters.MomentRange)]
+    lookups = ("type", "object_id")
+    search_fields = ["=event_id", "=object_id", "=type"]
+    search_help_text = "A type such as charge.refunded, or an id: inb_…, evt_…, re_…"
+    palette_fields = ("event_id", "object_id")
+    empty_sentence = "Signed events from Stripe appear here as they arrive."
+    actions_detail = ["replay"]
+    shown_id, state_badge = columns.number("Event"), columns.state()
+    event_shown, object_shown = columns.stripe("event_id", "Event at Stripe"), columns.stripe("object_id", "About")
+    happened, received = columns.moment("happened_at", "Happened"), columns.moment("received_at", "Received", sortable=True)
+    processed, next_try = columns.moment("processed_at", "Worked"), columns.moment("run_after", "Next attempt")
+    fieldsets = [
+        (None, {"fields": ["state_badge", "type", "event_shown", "object_shown", "error_shown"]}),
+        ("Delivery", {"fields": ["endpoint", "account", "api_version", "attempts", "repeats"]}),
+        ("When", {"fields": ["happened", "received", "processed", "next_try", "shown_id"]}),
+        ("Body", {"fields": ["body_shown"]}),
+    ]
+    replay = operation_button(
+        replay.replay,
+        name="replay",
+        id_argument="event_id",
+        label="Replay…",
+        done="Queued again; its state shows how it went.",
+        permission=Permission.INBOX_REPLAY,
+        transition="replay",
+        explain="The event is worked again from the beginning. Its handler reads Stripe anew, so what is done already stays as it is.",
+        gone="This event is waiting or being worked on already.",
+        submit="Replay",
+    )
+
+    def error_shown(self, obj: InboundEvent) -> Any:
+        return columns.as_code(obj.error)
+
+    error_shown.short_description = "Error"  # type: ignore[attr-defined]
+
+    def body_shown(self, obj: InboundEvent) -> Any:
+        return columns.as_json_text(obj.body)
+
+    body_shown.short_description = "As it arrived"  # type: ignore[attr-defined]
+
+    def panels(self, request: HttpRequest, obj: InboundEvent) -> list[Panel]:
+        if not obj.object_id:
+            return []
+        commands = visible(StripeCommand, self.actor(request)).filter(stripe_object_id=obj.object_id).order_by("-pk")[:10]
+        site = self.admin_site.name
+        rows = [
+            [columns.as_link(site, one, one.operation), columns.as_state(one.state), columns.as_moment(one.sent_at)] for one in commands
+        ]
+        return [Panel("Our calls about it", ["Call", "State", "Sent"], rows, "We made no call about this object.")]
