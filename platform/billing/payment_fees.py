@@ -1,14 +1,20 @@
 """Stripe's fee of a payment: a fact of its own, because Stripe's balance transaction may come an hour after the money."""
 
 from datetime import datetime
+from fractions import Fraction
+
+from django.db.models import Sum
 
 from audit.actor import Actor
 from audit.recording import record
 from billing import postings
 from billing.gateway.base import BalanceTransaction
 from billing.models import Payment, Refund
-from core.money import cumulative_share
+from core.money import round_half_up
 from ledger import posting
+from ledger.chart import STRIPE_FEES
+from ledger.models import LedgerEntry
+from organizations.models import Organization
 
 
 def book(*, payment: Payment, found: BalanceTransaction | None, at: datetime, by: Actor) -> None:
@@ -29,25 +35,43 @@ def book(*, payment: Payment, found: BalanceTransaction | None, at: datetime, by
             organization_id=payment.organization_id,
         )
     record(payment, "payment.fee_booked", by=by, after={"stripe_fee": found.fee, "balance_transaction": found.id})
+    refunded = 0
     for refund in payment.refunds.filter(state=Refund.State.SUCCEEDED).order_by("succeeded_at", "id"):
-        pass_on(refund=refund, at=at)
+        refunded += refund.amount
+        _bring_to(payment, refunded, refund.reference("fee"), at)
 
 
 def pass_on(*, refund: Refund, at: datetime) -> None:
-    """Where the organization bears the fee that a refund does not bring back, move the refund's share of it. Once for each refund."""
-    payment = refund.payment
-    if payment.refund_fee_policy != "organizer" or not payment.stripe_fee or posting.posted(refund.reference("fee")):
+    """Where the organization bears the fee that a refund does not bring back, move the refund's share of it."""
+    _bring_to(refund.payment, _refunded(refund.payment), refund.reference("fee"), at)
+
+
+def take_back(*, refund: Refund, at: datetime) -> None:
+    """The same for a refund that failed after all: the organization gets its share of the fee again."""
+    _bring_to(refund.payment, _refunded(refund.payment), refund.reference("fee-reversal"), at)
+
+
+def _refunded(payment: Payment) -> int:
+    return payment.refunds.filter(state=Refund.State.SUCCEEDED).total()
+
+
+def _bring_to(payment: Payment, refunded: int, reference: str, at: datetime) -> None:
+    """Have the organization bear the share of the fee that `refunded` is of the payment; cumulative, so all of it at a full refund."""
+    if payment.refund_fee_policy != Organization.RefundFeePolicy.ORGANIZER or not payment.stripe_fee:
         return
-    earlier = payment.refunds.filter(state=Refund.State.SUCCEEDED, succeeded_at__lt=refund.succeeded_at).total()
-    # the share of the fee is as the refund's share of the payment; cumulative, so that a full refund passes on the whole fee
-    fee, total = payment.stripe_fee, payment.amount_captured
-    share = cumulative_share([fee, total - fee], before=earlier, taken=refund.amount)[0]
+    share = round_half_up(Fraction(payment.stripe_fee * refunded, payment.amount_captured)) - _passed_on(payment)
     if share:
         posting.post(
-            reference=refund.reference("fee"),
+            reference=reference,
             description="Stripe's fee, borne by the organization",
-            currency=refund.currency,
+            currency=payment.currency,
             entries=postings.stripe_fee_passed_on(payment, share),
             occurred_at=at,
             organization_id=payment.organization_id,
         )
+
+
+def _passed_on(payment: Payment) -> int:
+    references = [reference for refund in payment.refunds.all() for reference in refund.references("fee", "fee-reversal")]
+    entries = LedgerEntry.objects.filter(transaction__reference__in=references, account=STRIPE_FEES.code)
+    return -(entries.aggregate(total=Sum("amount"))["total"] or 0)

@@ -51,16 +51,15 @@ def stripe_fee(fee: int) -> list[Entry]:
     return [Entry(STRIPE_FEES, fee), Entry(STRIPE_BALANCE, -fee)]
 
 
-def refund_requested(refund: Refund, lines: Sequence[PaymentLine], *, taken: Mapping[Account, int]) -> list[Entry]:
-    """taken: what other refunds of the payment took of each account, minor units.
+def refund_shares(payment: Payment, lines: Sequence[PaymentLine], *, live: int, held: Mapping[Account, int]) -> list[Entry]:
+    """What brings each account from what refunds hold of it to its share of all refunds that took money or still may.
 
-    Shares are cumulative: all refunds together take their proportion of each account, so the last closes to the cent, whatever failed.
+    live: the sum of those refunds, minor units; held: what they and earlier ones hold of each account now. Shares are cumulative, so
+    whatever was refunded, failed or tried again in between, a full refund closes every account to the last unit.
     """
-    parts = earnings(refund.payment, lines)
-    upto = sum(taken.values()) + refund.amount
-    targets = allocate(upto, [amount for _, amount in parts], to=step(refund.currency))
-    shares = [Entry(account, target - taken.get(account, 0)) for (account, _), target in zip(parts, targets, strict=True)]
-    return [*shares, Entry(REFUNDS_IN_FLIGHT, -refund.amount)]
+    parts = earnings(payment, lines)
+    targets = allocate(live, [amount for _, amount in parts], to=step(payment.currency)) if live else [0] * len(parts)
+    return [Entry(account, target - held.get(account, 0)) for (account, _), target in zip(parts, targets, strict=True)]
 
 
 def refund_booked(refund: Refund) -> list[Entry]:
@@ -70,15 +69,3 @@ def refund_booked(refund: Refund) -> list[Entry]:
 def stripe_fee_passed_on(payment: Payment, share: int) -> list[Entry]:
     """The organization bears the part of Stripe's fee that a refund does not bring back (refund_fee_policy "organizer")."""
     return [Entry(organizer_payable(payment.organization_id), share), Entry(STRIPE_FEES, -share)]
-
-
-def reversal(entries: Sequence[Entry]) -> list[Entry]:
-    return [Entry(entry.account, -entry.amount) for entry in entries]
-
-
-def netted(entries: Sequence[Entry]) -> list[Entry]:
-    """One entry for each account, those that cancel out left away."""
-    sums: dict[Account, int] = {}
-    for entry in entries:
-        sums[entry.account] = sums.get(entry.account, 0) + entry.amount
-    return [Entry(account, amount) for account, amount in sums.items() if amount]

@@ -1,50 +1,47 @@
-"""What the ledger holds of a refund: the request's entries, and their reversal."""
+"""What the ledger holds of a refund: the request's entries, and their reversal. The caller holds the payment's lock."""
 
 from datetime import datetime
 
 from django.db.models import Sum
 
 from billing import postings
-from billing.models import Refund
+from billing.models import Payment, Refund
 from ledger import posting
-from ledger.chart import Account
+from ledger.chart import REFUNDS_IN_FLIGHT, STRIPE_BALANCE, Account
 from ledger.models import LedgerEntry
 from ledger.posting import Entry
 
+_NOT_SHARED = (REFUNDS_IN_FLIGHT.code, STRIPE_BALANCE.code)
+
 
 def post_requested(refund: Refund, *, at: datetime) -> None:
-    """Move the refund's share of earnings, fees and tax to refunds_in_flight. The caller holds the payment's lock."""
+    """Move the refund's share of earnings, fees and tax to refunds_in_flight. The refund's row is saved."""
+    _post(refund, "requested", "Refund requested", Entry(REFUNDS_IN_FLIGHT, -refund.amount), at)
+
+
+def reverse(refund: Refund, *, at: datetime) -> None:
+    """Give back what the refund (this retry of it) took, under "refund:<id>:reversal". Its row is saved as failed or cancelled."""
+    came_from = STRIPE_BALANCE if refund.stripe_balance_transaction_id else REFUNDS_IN_FLIGHT
+    _post(refund, "reversal", "Refund reversed", Entry(came_from, refund.amount), at)
+
+
+def _post(refund: Refund, fact: str, description: str, money: Entry, at: datetime) -> None:
     payment = refund.payment
+    lines = list(payment.lines.order_by("position"))
+    shares = postings.refund_shares(payment, lines, live=payment.refunds.taking_money().total(), held=_held(payment))
     posting.post(
-        reference=refund.reference("requested"),
-        description=f"Refund requested: {payment.description}"[:200],
+        reference=refund.reference(fact),
+        description=f"{description}: {payment.description}"[:200],
         currency=refund.currency,
-        entries=postings.refund_requested(refund, list(payment.lines.order_by("position")), taken=_taken_by_others(refund)),
+        entries=[*shares, money],
         occurred_at=at,
         organization_id=payment.organization_id,
     )
 
 
-def _taken_by_others(refund: Refund) -> dict[Account, int]:
-    """What the payment's other refunds took of each account, those left out that failed or were cancelled."""
-    others = [other.reference("requested") for other in refund.payment.refunds.taking_money().exclude(pk=refund.pk)]
-    entries = LedgerEntry.objects.filter(transaction__reference__in=others, amount__gt=0) if others else LedgerEntry.objects.none()
+def _held(payment: Payment) -> dict[Account, int]:
+    """What refunds of the payment hold of each account by their requests and reversals so far."""
+    references = [reference for refund in payment.refunds.all() for reference in refund.references("requested", "reversal")]
+    entries = LedgerEntry.objects.filter(transaction__reference__in=references).exclude(account__in=_NOT_SHARED)
     rows = entries.values_list("account", "owner").annotate(total=Sum("amount"))
     return {Account(account, owner): total for account, owner, total in rows}
-
-
-def reverse(refund: Refund, *, at: datetime) -> None:
-    """Undo what the ledger holds of this refund (of this retry of it), under "refund:<id>:reversal"."""
-    references = [refund.reference("requested"), refund.reference(), refund.reference("fee")]
-    entries = [
-        Entry(Account(entry.account, entry.owner), entry.amount)
-        for entry in LedgerEntry.objects.filter(transaction__reference__in=references).order_by("id")
-    ]
-    posting.post(
-        reference=refund.reference("reversal"),
-        description=f"Refund reversed: {refund.payment.description}"[:200],
-        currency=refund.currency,
-        entries=postings.reversal(postings.netted(entries)),
-        occurred_at=at,
-        organization_id=refund.payment.organization_id,
-    )

@@ -109,13 +109,15 @@ def fail(*, refund_id: UUID, attempt: int, why: str, at: datetime, by: Actor, an
     if refund.state in Refund.ENDED_WITHOUT_MONEY or refund.attempt != attempt:
         return refund
     before = refund.state
-    if answer is not None and before != Refund.State.SUCCEEDED:
+    if answer is not None:
         _book(refund, answer, at)  # its way out came first, or the reversal would not match Stripe's two balance transactions
     refund.fail(at=at, why=why or "Stripe gave no reason.")
     refund.failure_balance_transaction_id = answer.failure_balance_transaction_id if answer else None
     refund.save(update_fields=["state", "failed_at", "failure_reason", "failure_balance_transaction_id", "updated_at"])
     payments.restate(payment=payment, at=at, by=by)
     refund_entries.reverse(refund, at=at)
+    refund.payment = payment
+    payment_fees.take_back(refund=refund, at=at)
     record(
         refund,
         "refund.failed",

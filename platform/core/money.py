@@ -132,15 +132,3 @@ def allocate(amount: int, weights: Sequence[int], *, to: int = 1) -> list[int]:
     parts = [part * to for part in parts]
     parts[next(i for i, weight in enumerate(weights) if weight)] += rest
     return [sign * part for part in parts]
-
-
-def cumulative_share(amounts: Sequence[int], *, before: int, taken: int, to: int = 1) -> list[int]:
-    """The parts of one partial refund over lines: what `before + taken` gives less what `before` gave.
-
-    amounts: the lines' amounts (≥ 0); before: what earlier refunds took of their sum; taken: this refund. The last closes to the cent.
-    """
-
-    def share(upto: int) -> list[int]:
-        return allocate(upto, amounts, to=to) if upto else [0] * len(amounts)
-
-    return [now - earlier for now, earlier in zip(share(before + taken), share(before), strict=True)]

@@ -14,7 +14,6 @@ from core.money import (
     Money,
     UnknownCurrency,
     allocate,
-    cumulative_share,
     exponent,
     parse_major,
     percentage,
@@ -190,18 +189,3 @@ class TestAllocate:
     def test_refuses_weights_that_say_nothing(self, weights: list[int]) -> None:
         with pytest.raises(ValueError, match="weights"):
             allocate(1, weights)
-
-
-class TestCumulativeShare:
-    @pytest.mark.gap("9.7")
-    @EXAMPLES
-    @given(data=st.data(), amounts=st.lists(st.integers(0, 10**6), min_size=1, max_size=6).filter(any))
-    def test_closes_every_line_to_the_last_unit(self, data: st.DataObject, amounts: list[int]) -> None:
-        total, taken, sums = sum(amounts), 0, [0] * len(amounts)
-        while taken < total:
-            part = data.draw(st.integers(1, total - taken))
-            shares = cumulative_share(amounts, before=taken, taken=part)
-            assert sum(shares) == part
-            sums, taken = [a + b for a, b in zip(sums, shares, strict=True)], taken + part
-
-        assert sums == amounts

@@ -129,10 +129,14 @@ class Refund(FSMModelMixin, BaseModel):
     def stripe_key(self) -> str:
         return f"refund-{self.pk}-{self.attempt}"
 
-    def reference(self, fact: str = "") -> str:
+    def reference(self, fact: str = "", *, retry: int | None = None) -> str:
         """The ledger's name for a fact about this refund: "refund:<id>", "refund:<id>:requested"; a retry adds its number."""
-        parts = ["refund", str(self.pk), *([fact] if fact else []), *([f"retry-{self.retries}"] if self.retries else [])]
-        return ":".join(parts)
+        number = self.retries if retry is None else retry
+        return ":".join(["refund", str(self.pk), *([fact] if fact else []), *([f"retry-{number}"] if number else [])])
+
+    def references(self, *facts: str) -> list[str]:
+        """The ledger's names for these facts in every retry so far."""
+        return [self.reference(fact, retry=number) for fact in facts for number in range(self.retries + 1)]
 
     def known_to_stripe(self) -> bool:
         return self.stripe_refund_id is not None
