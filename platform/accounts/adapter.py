@@ -2,17 +2,22 @@
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest
 
-from accounts import verified_emails
+from accounts import session_lifetime, verified_emails
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Emails are stored in lower case, one spelling for each person."""
+    """Emails are stored in lower case, one spelling for each person; every way of signing in starts the session's clocks."""
 
     def clean_email(self, email: str) -> str:
         return str(super().clean_email(email)).lower()
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        super().login(request, user)
+        session_lifetime.begin(request.session)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         with transaction.atomic():

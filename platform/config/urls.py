@@ -3,10 +3,12 @@
 from django.urls import include, path
 
 from admin_ext.sites import console_site, staff_site
+from public_api.api import api
 
 urlpatterns = [
     path("staff/", staff_site.urls),
     path("console/", console_site.urls),
     path("accounts/", include("allauth.urls")),
     path("api/v1/auth/", include("allauth.headless.urls")),
+    path("api/v1/", api.urls),
 ]

@@ -7,6 +7,7 @@ import uuid_utils.compat
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _INDEX = {character: value for value, character in enumerate(ALPHABET)}
 _LENGTH = 26
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]  # two characters at once: ids are made for every row shown
 
 
 def uuid7() -> UUID:
@@ -15,11 +16,11 @@ def uuid7() -> UUID:
 
 
 def encode(prefix: str, key: UUID) -> str:
-    number, characters = key.int, []
-    for _ in range(_LENGTH):
-        number, index = divmod(number, 32)
-        characters.append(ALPHABET[index])
-    return f"{prefix}_{''.join(reversed(characters))}"
+    number, pairs = key.int, []
+    for _ in range(_LENGTH // 2):
+        pairs.append(_PAIRS[number & 1023])
+        number >>= 10
+    return f"{prefix}_{''.join(reversed(pairs))}"
 
 
 def decode(prefix: str, text: str) -> UUID:

@@ -1,0 +1,26 @@
+"""The public API: /api/v1. Shape in, one domain call, shape out; sign-in is allauth headless under /api/v1/auth."""
+
+from ninja import NinjaAPI, Swagger
+
+from public_api import errors, events
+
+DESCRIPTION = """
+What attendees need, and thin doors to the operations that organizers automate.
+
+* Ids are typed (`evt_…`), times ISO 8601 in UTC, money `{"amount": 12345, "currency": "USD"}` in minor units.
+* Every error, whatever its status, is `{"error": {"code", "message", "details", "request_id"}}`; codes are a documented list.
+* Requests that create or move money need an `Idempotency-Key`; repeating one replays its answer for 24 hours.
+* Lists are read page by page: pass `next` as `cursor`.
+* Public reads carry an `ETag`; send it as `If-None-Match`.
+* Sign in under `/api/v1/auth/app` (then send `X-Session-Token`) or `/api/v1/auth/browser` (cookie, and `X-CSRFToken` with changes).
+"""
+
+api = NinjaAPI(
+    title="CPD Platform API",
+    version="1.0.0",
+    description=DESCRIPTION,
+    urls_namespace="api",
+    docs=Swagger(settings={"persistAuthorization": False, "validatorUrl": None}),
+)
+errors.install(api)
+api.add_router("", events.router, tags=["events"])

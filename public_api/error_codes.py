@@ -1,0 +1,61 @@
+"""Every code that an error of this API may carry: a promise to clients, written out in docs/reference/error-codes.md."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Codes of the surface itself; codes of refusals by the domain stand in DOMAIN."""
+
+    BROKEN_JSON = "BROKEN_JSON"
+    BAD_REQUEST = "BAD_REQUEST"
+    IDEMPOTENCY_KEY_REQUIRED = "IDEMPOTENCY_KEY_REQUIRED"
+    AUTHENTICATION_REQUIRED = "AUTHENTICATION_REQUIRED"
+    SIGN_IN_REFUSED = "SIGN_IN_REFUSED"
+    FORBIDDEN = "FORBIDDEN"
+    CSRF_FAILED = "CSRF_FAILED"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    CONFLICT = "CONFLICT"
+    STATE_CHANGED = "STATE_CHANGED"
+    IDEMPOTENCY_IN_FLIGHT = "IDEMPOTENCY_IN_FLIGHT"
+    SESSION_ENDED = "SESSION_ENDED"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    VALIDATION_ERROR = "VALIDATION_ERROR"
+    INVALID_CURSOR = "INVALID_CURSOR"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    RATE_LIMITED = "RATE_LIMITED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    PAYMENT_PROVIDER_REFUSED = "PAYMENT_PROVIDER_REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    status: int
+    text: str
+
+
+SURFACE: dict[Code, Meaning] = {
+    Code.BROKEN_JSON: Meaning(400, "The body is not JSON; nothing was read from it."),
+    Code.BAD_REQUEST: Meaning(400, "The request cannot be understood."),
+    Code.IDEMPOTENCY_KEY_REQUIRED: Meaning(400, "This request creates or moves money: send a new `Idempotency-Key` with it."),
+    Code.AUTHENTICATION_REQUIRED: Meaning(401, "Sign in first; `details.flows` names the steps that are open."),
+    Code.SIGN_IN_REFUSED: Meaning(400, "A step of signing in or signing up was refused; `details.fields` says why."),
+    Code.FORBIDDEN: Meaning(403, "Not allowed for this account."),
+    Code.CSRF_FAILED: Meaning(403, "A browser session must send the CSRF token (`X-CSRFToken`) with every change."),
+    Code.NOT_FOUND: Meaning(404, "Unknown, or not visible to the one who asks: the two cannot be told apart."),
+    Code.METHOD_NOT_ALLOWED: Meaning(405, "The address exists with other methods: see the header `Allow`."),
+    Code.CONFLICT: Meaning(409, "Not possible in the present state of the sign-in."),
+    Code.STATE_CHANGED: Meaning(409, "Not possible in the object's present state; read it again."),
+    Code.IDEMPOTENCY_IN_FLIGHT: Meaning(409, "The first request with this key is still at work; repeat it in a moment."),
+    Code.SESSION_ENDED: Meaning(410, "This session was ended; sign in again."),
+    Code.BODY_TOO_LARGE: Meaning(413, "The body is larger than this API takes."),
+    Code.UNSUPPORTED_MEDIA_TYPE: Meaning(415, "Bodies are `application/json`."),
+    Code.VALIDATION_ERROR: Meaning(422, "A value is missing, of the wrong type or out of bounds; `details.fields` names each."),
+    Code.INVALID_CURSOR: Meaning(422, "The cursor was not given by this list, or by the list in another order."),
+    Code.IDEMPOTENCY_KEY_REUSED: Meaning(422, "This key was used before with another request."),
+    Code.RATE_LIMITED: Meaning(429, "Too many requests; wait as many seconds as `Retry-After` says."),
+    Code.INTERNAL_ERROR: Meaning(500, "A defect of ours; quote the `request_id`."),
+    Code.PAYMENT_PROVIDER_REFUSED: Meaning(502, "The payment provider refused; nothing was charged."),
+}
