@@ -11,4 +11,5 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("api/v1/auth/", include("allauth.headless.urls")),
     path("api/v1/", api.urls),
+    path("", include("web.urls")),
 ]

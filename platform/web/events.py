@@ -1,0 +1,128 @@
+"""The list of public events, one event's page, and taking a place there."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.models import User
+from billing import checkout, refund_terms
+from billing.gateway.base import GatewayRefused
+from billing.quoting import Quote
+from core.errors import DomainError
+from core.money import Money
+from core.public_ids import encode
+from events import local_times
+from events.models import Event
+from registrations import admission, quoting, registering
+from registrations.attendees import Attendee
+from registrations.models import Registration
+from web.acting import actor
+from web.forms import RegistrationForm
+
+_PER_PAGE = 20
+
+
+@require_GET
+def listing(request: HttpRequest) -> HttpResponse:
+    """Upcoming public events, soonest first, found by a word in title or organizer."""
+    words = request.GET.get("search", "").strip()[:100]
+    page = Paginator(_upcoming(words), _PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "web/events.html", {"page": page, "events": [_summary(event) for event in page], "search": words})
+
+
+def _upcoming(words: str) -> QuerySet[Event]:
+    rows = Event.objects.public().upcoming(at=timezone.now()).select_related("organization").order_by("starts_at", "id")
+    return rows.filter(Q(title__icontains=words) | Q(organization__name__icontains=words)) if words else rows
+
+
+def _summary(event: Event) -> dict[str, Any]:
+    return {
+        "event": event,
+        "when": local_times.span(event.starts_at, event.ends_at, event.time_zone),
+        "price": str(event.price) if event.is_paid else "Free",
+        "is_full": event.seats_left < 1,
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def detail(request: HttpRequest, slug: str) -> HttpResponse:
+    """The event with its price and the form; a POST takes the place and leads on to Stripe's page where there is something to pay."""
+    event = Event.objects.reachable().select_related("organization", "host").filter(slug=slug).first()
+    if event is None:
+        raise Http404
+    form = RegistrationForm(request.POST if request.method == "POST" else None, user=request.user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _register(request, event, form)
+        except admission.PriceChanged as changed:
+            form = RegistrationForm({**form.data.dict(), "expected_total": changed.quote.total.amount}, user=request.user)
+            form.add_error(None, str(changed))
+        except DomainError as refusal:
+            form.add_error(None, str(refusal))
+    return _page(request, event, form)
+
+
+def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpResponse:
+    country = form.data.get("country", "") if form.is_bound else ""
+    quote, closed = _quote(event, country), _closed(request, event)
+    sessions = [
+        (session, local_times.span(session.starts_at, session.ends_at, event.time_zone))
+        for session in event.sessions.order_by("starts_at", "id")
+    ]
+    context = {
+        **_summary(event),
+        "sessions": sessions,
+        "quote": quote,
+        "lines": [
+            (line.description, Money(line.amount, quote.total.currency), line.inclusive) for line in quote.lines if line.payer == "attendee"
+        ]
+        if quote
+        else [],
+        "terms": refund_terms.sentence(event.terms),
+        "closed": closed,
+        "mine": _mine(request, event),
+        "form": form,
+    }
+    return render(request, "web/event.html", context, status=409 if form.is_bound and form.non_field_errors() else 200)
+
+
+def _quote(event: Event, country: str) -> Quote | None:
+    try:
+        return quoting.quote(event=event, country=country, at=timezone.now())
+    except DomainError:
+        return None
+
+
+def _closed(request: HttpRequest, event: Event) -> str:
+    """Why nobody can register now, empty where one can."""
+    try:
+        by = actor(request)
+        admission.require_open(event, attendee=Attendee("", "", by.user_id), at=timezone.now(), by=by)
+    except DomainError as refusal:
+        return str(refusal)
+    return "" if event.seats_left > 0 else str(admission.EventFull())
+
+
+def _mine(request: HttpRequest, event: Event) -> Registration | None:
+    if not isinstance(request.user, User):
+        return None
+    return Registration.objects.active().filter(event=event, user=request.user).first()
+
+
+def _register(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpResponse:
+    done = registering.register(event_id=event.pk, by=actor(request), **form.arguments())
+    page = f"/registrations/{encode(Registration.public_prefix, done.registration.pk)}"
+    if done.payment_id is None:
+        if done.guest_key is not None:  # a new address and one that is registered already get the same page: only the mail tells them apart
+            return redirect("web:check_mail")
+        return redirect(page)
+    try:
+        url = checkout.open(payment_id=done.payment_id)
+    except GatewayRefused:
+        url = None
+    return redirect(url or (f"{page}?key={done.guest_key}" if done.guest_key else page))

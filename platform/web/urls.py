@@ -1,0 +1,22 @@
+"""Addresses of the public pages and of the webhooks."""
+
+from django.urls import path
+
+from web import events, mailbox, registrations, webhooks
+
+app_name = "web"
+urlpatterns = [
+    path("", events.listing, name="events"),
+    path("events/<slug:slug>", events.detail, name="event"),
+    path("registrations", registrations.mine, name="mine"),
+    path("registrations/check-mail", registrations.check_mail, name="check_mail"),
+    path("registrations/<str:public_id>", registrations.page, name="registration"),
+    path("registrations/<str:public_id>/pay", registrations.pay, name="pay"),
+    path("registrations/<str:public_id>/cancel", registrations.cancel, name="cancel"),
+    path("registrations/<str:public_id>/confirm", registrations.confirm, name="confirm"),
+    path("payments/<str:public_id>/return", registrations.returned, name="returned"),
+    path("mailbox", mailbox.listing, name="mailbox"),
+    path("mailbox/<str:public_id>", mailbox.letter, name="letter"),
+    path("webhooks/stripe", webhooks.stripe, name="stripe"),
+    path("webhooks/stripe-connect", webhooks.stripe_connect, name="stripe_connect"),
+]
