@@ -6,15 +6,18 @@ With DATABASE_URL set the suite runs on that server instead.
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pgtrigger
 import pytest
 import stripe
+import time_machine
 from django.conf import settings as django_settings
 from django.db import connection, connections
 from django.test import Client, TransactionTestCase
+from django.utils import timezone
 
 from billing.gateway.selection import gateway
 from config import embedded_postgres
@@ -113,6 +116,12 @@ def webhooks(sandbox: Sandbox) -> Callable[[], int]:
 def run_jobs() -> Callable[..., int]:
     """Do the queue's work in this process; see tests.draining.drain."""
     return drain
+
+
+@pytest.fixture
+def time_machine_at() -> Callable[..., Any]:
+    """time_machine_at(minutes=11): a block in which the clock stands that much later."""
+    return lambda **later: time_machine.travel(timezone.now() + timedelta(**later))
 
 
 @pytest.fixture

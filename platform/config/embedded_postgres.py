@@ -37,6 +37,12 @@ class EmbeddedPostgres:
     def execute(self, sql: str) -> str:
         return str(self._server.psql(sql))
 
+    def restart(self) -> None:
+        """Down, and up again in the same place: every session ends, committed data stays."""
+        data = self._server.pgdata
+        self._server.stop()
+        self._server = _again(data)
+
     def stop(self) -> None:
         """Down on return, whoever else had it open."""
         _stop(self._server)

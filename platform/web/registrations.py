@@ -34,7 +34,7 @@ def _found(request: HttpRequest, public_id: str) -> tuple[Registration, Actor]:
 @require_GET
 def page(request: HttpRequest, public_id: str) -> HttpResponse:
     """The place, what was paid and refunded, and what can be done with it now."""
-    registration, by = _found(request, public_id)
+    registration, _by = _found(request, public_id)
     return render(request, "web/registration.html", {**_about(registration), "key": request.GET.get("key", "")})
 
 
