@@ -73,13 +73,19 @@ def registered(event: Event) -> Registered:
     return registering.register(event_id=event.pk, by=Actor.anonymous(), email=f"guest{number}@example.org", name=f"Guest {number}")
 
 
-def paid(sandbox: Sandbox, event: Event | None = None) -> Payment:
-    """A place paid through Checkout, its webhooks worked off, Stripe's fee booked."""
+def bought(sandbox: Sandbox, event: Event | None = None) -> Payment:
+    """A place that its buyer has just paid for at Stripe; nothing has been delivered yet."""
     done = registered(event or open_event())
     assert done.payment_id is not None
     assert checkout.open(payment_id=done.payment_id)
     payment = Payment.objects.get(pk=done.payment_id)
     sandbox.control.pay(payment.checkout_sessions.get().stripe_session_id or "")
+    return payment
+
+
+def paid(sandbox: Sandbox, event: Event | None = None) -> Payment:
+    """A place paid through Checkout, its webhooks worked off, Stripe's fee booked."""
+    payment = bought(sandbox, event)
     settle(sandbox)
     return Payment.objects.select_related("organization").get(pk=payment.pk)
 

@@ -1,4 +1,6 @@
 from django.apps import AppConfig
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 
 class BillingConfig(AppConfig):
@@ -9,6 +11,9 @@ class BillingConfig(AppConfig):
         from billing.webhooks import replay  # noqa: F401  as above
         from ledger.invariants import register
 
+        if settings.PROCESS == "worker":
+            # Loaded before the first task: a task's time limit that ran out in the middle of this import would leave half a module behind.
+            import_string("billing.gateway.stripe_gateway.StripeGateway")
         register("refunded_within_captured", "Refunds never exceed what was captured.", invariants.refunded_within_captured)
         register("refunds_in_flight", "The books hold in flight what the refunds do.", invariants.refunds_in_flight_match)
         register("stripe_balance", "The ledger's Stripe balance is Stripe's.", invariants.stripe_balance_matches)

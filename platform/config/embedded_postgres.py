@@ -40,8 +40,8 @@ class EmbeddedPostgres:
     def restart(self) -> None:
         """Down, and up again in the same place: every session ends, committed data stays."""
         data = self._server.pgdata
-        self._server.stop()
-        self._server = _again(data)
+        _stop(self._server)
+        self._server = get_server(str(data), cleanup_mode=None)
 
     def stop(self) -> None:
         """Down on return, whoever else had it open."""

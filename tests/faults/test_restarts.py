@@ -18,7 +18,7 @@ from tests.faults.books import assert_whole
 from tests.processes import free_port, until, web, worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.gap("6.2"), pytest.mark.gap("1.3")]
-IMPATIENT = {"Q_TIMEOUT": "1"}
+IMPATIENT = {"Q_TIMEOUT": "2"}
 
 
 def ask(payment: Payment, amount: int) -> Refund:
@@ -91,6 +91,23 @@ class TestSandbox:
 
 
 class TestWholeChain:
+    def test_takes_an_event_that_comes_before_the_answer(self, settings, recorder) -> None:
+        port = free_port()
+        with Sandbox(observer=recorder.exchange) as sandbox:
+            point_at(sandbox, settings, f"http://127.0.0.1:{port}/webhooks/stripe")
+            with web(port=port), worker("money", IMPATIENT):
+                payment = flows.bought(sandbox)
+                until(lambda: Payment.objects.get(pk=payment.pk).is_captured, "the payment is booked", seconds=60)
+                sandbox.control.delivery("early")
+                refund = ask(payment, 3_000)
+                until(lambda: is_settled(refund), "the refund is made", seconds=60)
+                sandbox.control.delivery()
+                sandbox.control.advance(30)
+                until(lambda: Payment.objects.get(pk=payment.pk).stripe_fee is not None, "the fee is booked", seconds=60)
+            flows.drain(delayed=True)
+            assert_whole(Payment.objects.get(pk=payment.pk), refunds=[3_000])
+        gateway.cache_clear()
+
     def test_survives_a_restart_of_web_and_worker(self, tmp_path: Path, settings, recorder) -> None:
         port = free_port()
         with Sandbox(tmp_path / "stripe.sqlite3", observer=recorder.exchange) as sandbox:

@@ -19,8 +19,8 @@ from tests.processes import database_url, kill_group, until, worker
 from tests.sizes import SIZES
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.gap("1.3"), pytest.mark.gap("9.8"), pytest.mark.rule("M10")]
-# Short patience, so that a message whose worker died comes back within the test's: lease 6 s, redelivery 12 s.
-IMPATIENT = {"Q_TIMEOUT": "1"}
+# Short patience, so that a message whose worker died comes back within the test's: lease 7 s, redelivery 14 s.
+IMPATIENT = {"Q_TIMEOUT": "2"}
 
 
 def ask(payment: Payment, amount: int) -> Refund:
