@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from billing import commands, payments
-from billing.gateway.base import GatewayError, GatewayRefused, GatewaySession
+from billing.gateway.base import GatewayBusy, GatewayRefused, GatewaySession, GatewayUnknown
 from billing.gateway.selection import gateway
-from billing.models import CheckoutSession, Payment
+from billing.models import CheckoutSession, Payment, StripeCommand
 from core import jobs
 from core.errors import DomainError, NotFound
 from core.outside_calls import forbid_open_transaction
@@ -36,16 +36,13 @@ def open(*, payment_id: UUID) -> str | None:  # noqa: A001  Stripe's own verb; a
     """The address of Stripe's page for this payment; None where Stripe did not answer in time (call again, or wait for the sweep).
 
     Called by a surface after the commit. Repeatable: an open session is given again, a lost answer is asked for under the same key.
-    Raises NotFound, NotPayable.
+    Raises NotFound, NotPayable, GatewayRefused.
     """
     forbid_open_transaction()
     try:
         current = _current(payment_id)
         return current.url if current else _create(payment_id)
-    except GatewayRefused:
-        _give_up_opening(payment_id)
-        raise
-    except GatewayError:
+    except (GatewayBusy, GatewayUnknown):
         return None
 
 
@@ -62,18 +59,36 @@ def _current(payment_id: UUID) -> GatewaySession | None:
 
 
 def _create(payment_id: UUID) -> str | None:
+    """A session left opening by a lost answer, asked for under its key; the next one where Stripe will not give that one any more."""
     row = _reserve(payment_id)
-    payment = Payment.objects.select_related("organization").get(pk=payment_id)
-    command = commands.prepare(
+    command = _command(row)
+    is_new = command.calls == 0
+    try:
+        if commands.has_stored_error(command):
+            raise GatewayRefused(command.error)
+        return _send(row, command).url
+    except GatewayRefused:  # also of one left behind so long that its end has come too near
+        _give_up_opening(payment_id)
+        if is_new:
+            raise
+    return _create(payment_id)
+
+
+def _command(row: CheckoutSession) -> StripeCommand:
+    payment = Payment.objects.select_related("organization").get(pk=row.payment_id)
+    return commands.prepare(
         operation="checkout.create",
         key=row.stripe_key,
         parameters=_parameters(payment, row),
         subject=row,
         organization_id=payment.organization_id,
     )
+
+
+def _send(row: CheckoutSession, command: StripeCommand) -> GatewaySession:
     answer = commands.perform(command, lambda parameters, key: gateway(patient=False).create_checkout_session(parameters, key=key))
     opened(session_id=row.pk, answer=answer)
-    return answer.url
+    return answer
 
 
 @transaction.atomic
@@ -172,15 +187,9 @@ def end(*, payment_id: UUID, cancelled: int) -> None:
 
 
 def _expire_at_stripe(row: CheckoutSession) -> None:
-    if row.stripe_session_id is None:  # its answer was lost: ask under the same key, so that no page stays open unseen
-        try:
-            open_now = _create(row.payment_id)
-        except (NotPayable, GatewayRefused):
-            open_now = None
-        row = CheckoutSession.objects.get(pk=row.pk)
-        if open_now is None or row.stripe_session_id is None:
-            _give_up_opening(row.payment_id)
-            return
+    if row.stripe_session_id is None and not _found_again(row):
+        return
+    row = CheckoutSession.objects.get(pk=row.pk)
     session_id = row.stripe_session_id or ""
     command = commands.prepare(
         operation="checkout.expire",
@@ -192,6 +201,17 @@ def _expire_at_stripe(row: CheckoutSession) -> None:
     with suppress(GatewayRefused):  # it ended by itself, paid or expired: the look below says which
         commands.perform(command, lambda parameters, key: gateway().expire_checkout_session(session_id, key=key))
     refresh(session_id=row.pk)
+
+
+def _found_again(row: CheckoutSession) -> bool:
+    """Whether Stripe gave the session whose answer was lost, asked for under the same key so that no page stays open unseen."""
+    command = _command(row)
+    with suppress(GatewayRefused):
+        if not commands.has_stored_error(command):  # behind one there may be a session, but nobody ever had its address
+            _send(row, command)
+            return True
+    _give_up_opening(row.payment_id)
+    return False
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from billing.models import StripeCommand
 from core.outside_calls import forbid_open_transaction
 
 # How a command's error begins where Stripe answered with a 5xx: it stores that answer and replays it for the key.
-STORED_ERROR = "stored by Stripe: "
+_STORED_ERROR = "stored by Stripe: "
 
 
 class HasId(Protocol):
@@ -48,13 +48,18 @@ def perform[T: HasId](command: StripeCommand, call: Callable[[dict[str, Any], st
         refused(command_id=command.pk, error=f"{error.code}: {error}")
         raise
     except GatewayUnknown as error:
-        lost(command_id=command.pk, error=f"{STORED_ERROR if error.answered else ''}{error.code}: {error}")
+        lost(command_id=command.pk, error=f"{_STORED_ERROR if error.answered else ''}{error.code}: {error}")
         raise
     except GatewayBusy as error:
         lost(command_id=command.pk, error=f"{error.code}: {error}")
         raise
     answered(command_id=command.pk, stripe_object_id=answer.id)
     return answer
+
+
+def has_stored_error(command: StripeCommand) -> bool:
+    """Whether sending the same key again is useless: Stripe would replay a 5xx."""
+    return command.error.startswith(_STORED_ERROR)
 
 
 def _locked(command_id: UUID) -> StripeCommand:

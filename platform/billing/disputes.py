@@ -14,11 +14,13 @@ from billing.models import Dispute, Payment
 
 @transaction.atomic
 def sync(*, answer: GatewayDispute, at: datetime, by: Actor) -> Dispute | None:
-    """Bring our dispute in line with Stripe's, and the payment's disputed amount with its open disputes; None for a charge not ours."""
+    """Bring our dispute in line with Stripe's, and the payment's disputed amount with those open or lost; None for a charge not ours."""
     payment = Payment.objects.select_for_update(of=["self"]).filter(stripe_charge_id=answer.charge_id).first()
     if payment is None:
         return None
     before = Dispute.objects.filter(stripe_dispute_id=answer.id).values_list("status", flat=True).first()
+    if before in Dispute.FINAL:  # an answer that was read earlier came in later
+        return payment.disputes.get(stripe_dispute_id=answer.id)
     dispute, is_new = Dispute.objects.update_or_create(
         stripe_dispute_id=answer.id,
         defaults={
@@ -30,7 +32,7 @@ def sync(*, answer: GatewayDispute, at: datetime, by: Actor) -> Dispute | None:
             "due_by": answer.due_by,
         },
     )
-    payment.amount_disputed = payment.disputes.filter(status__in=Dispute.OPEN).aggregate(total=Sum("amount"))["total"] or 0
+    payment.amount_disputed = payment.disputes.filter(status__in=Dispute.HOLDING).aggregate(total=Sum("amount"))["total"] or 0
     payment.save(update_fields=["amount_disputed", "updated_at"])
     if before != answer.status:
         organization = payment.organization_id

@@ -21,6 +21,8 @@ from ledger import posting
 from organizations.models import Organization
 
 _SAVED = ["state", "updated_at"]
+# An intent in one of these takes the place of the one known so far; a late word about an earlier session's intent does not.
+_MOVING = ("processing", "requires_action", "succeeded")
 
 
 class AmountMismatch(DomainError):
@@ -110,7 +112,7 @@ def sync(*, payment_id: UUID, intent: GatewayIntent, at: datetime, by: Actor) ->
         if payment.stripe_payment_intent_id == intent.id:
             payment_fees.book(payment=payment, found=intent.balance_transaction, at=at, by=by)
         return payment
-    if payment.stripe_payment_intent_id != intent.id:
+    if payment.stripe_payment_intent_id is None or (payment.stripe_payment_intent_id != intent.id and intent.status in _MOVING):
         payment.stripe_payment_intent_id = intent.id
         payment.save(update_fields=["stripe_payment_intent_id", "updated_at"])
     if intent.status == "succeeded":

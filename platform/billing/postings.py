@@ -16,7 +16,6 @@ from ledger.chart import (
 )
 from ledger.posting import Entry
 
-
 _FEES: dict[str, Account] = {PaymentLine.Kind.SERVICE_FEE: PLATFORM_FEES, PaymentLine.Kind.PROCESSING_FEE: PROCESSING_FEES}
 
 

@@ -49,13 +49,18 @@ def _locked(refund_id: UUID, by: Actor) -> tuple[Payment, Refund]:
 
 @transaction.atomic
 def approve(*, refund_id: UUID, by: Actor) -> Refund:
-    """Let the refund go to Stripe; it is queued on return. Raises NotFound, PermissionRefused, StepUpRequired, SamePerson, NotWaiting."""
+    """Let the refund go to Stripe; it is queued on return.
+
+    Raises NotFound, PermissionRefused, StepUpRequired, NotWaiting, SamePerson, PaymentDisputed.
+    """
     payment, refund = _locked(refund_id, by)
     require(by, Permission.REFUND_APPROVE, payment.organization_id)
     if refund.state != Refund.State.AWAITING_APPROVAL:
         raise NotWaiting(refund)
     if by.user_id is None or by.user_id == refund.requested_by_id:
         raise SamePerson
+    if payment.amount_disputed:
+        raise refunds.PaymentDisputed
     refund.approve(user_id=by.user_id)
     refund.save(update_fields=["state", "approved_by", "updated_at"])
     record(

@@ -69,7 +69,7 @@ def _key_is_spent(refund: Refund) -> bool:
     command = StripeCommand.objects.filter(key=refund.stripe_key).first()
     if command is None or refund.submitted_at is None:
         return False
-    return command.error.startswith(commands.STORED_ERROR) or timezone.now() - refund.submitted_at > _KEY_KEPT_FOR
+    return commands.has_stored_error(command) or timezone.now() - refund.submitted_at > _KEY_KEPT_FOR
 
 
 @transaction.atomic

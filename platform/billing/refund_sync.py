@@ -41,7 +41,8 @@ def sync(*, refund_id: UUID, answer: GatewayRefund, at: datetime, by: Actor) -> 
 
 
 def _is_of_earlier_attempt(refund: Refund, answer: GatewayRefund) -> bool:
-    return int(answer.metadata.get("attempt", refund.attempt)) < refund.attempt
+    attempt = answer.metadata.get("attempt", "")
+    return attempt.isdecimal() and int(attempt) < refund.attempt
 
 
 def _route(refund: Refund, answer: GatewayRefund, at: datetime, by: Actor) -> None:

@@ -49,7 +49,7 @@ class PaymentDisputed(DomainError):
     code, http_status = "PAYMENT_DISPUTED", 409
 
     def __init__(self) -> None:
-        super().__init__("The buyer disputes this payment at the bank; answer the dispute instead, a refund would pay twice.")
+        super().__init__("The buyer disputed this payment at the bank; what the bank decides there counts, a refund would pay twice.")
 
 
 class WrongCurrency(DomainError):

@@ -1,18 +1,20 @@
 """What got stuck, found by the clock: refunds in flight, payments whose webhook is late, fees not booked yet, sessions left open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from functools import partial
+from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+import structlog
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from audit.actor import Actor
 from billing import checkout, payments, refund_submission, refund_sync
-from billing.gateway.base import GatewayBusy, GatewayError, GatewayUnknown
+from billing.gateway.base import GatewayBusy, GatewayRefused, GatewayUnknown
 from billing.gateway.selection import gateway
 from billing.models import CheckoutSession, Payment, Refund
 from core import jobs
+from core.errors import DomainError
 from core.models import Job
 
 BY = Actor.system("billing.sweep")
@@ -31,9 +33,7 @@ def refunds_in_flight() -> None:
     at_stripe = [Refund.State.PENDING, Refund.State.REQUIRES_ACTION]
     unbooked = Q(state=Refund.State.SUCCEEDED, stripe_balance_transaction_id=None)
     waiting = Refund.objects.filter(Q(state__in=at_stripe) | unbooked, updated_at__lt=late).exclude(stripe_refund_id=None)
-    for refund in waiting.order_by("updated_at")[:_BATCH]:
-        answer = _ask(partial(gateway().retrieve_refund, refund.stripe_refund_id or ""))
-        refund_sync.sync(refund_id=refund.pk, answer=answer, at=timezone.now(), by=BY)
+    _each(waiting.order_by("updated_at")[:_BATCH], _read_refund)
 
 
 def _has_open_job(refund: Refund) -> bool:
@@ -41,46 +41,56 @@ def _has_open_job(refund: Refund) -> bool:
     return Job.objects.filter(name=name, ids__refund_id=str(refund.pk), state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
 
 
+def _read_refund(refund: Refund) -> None:
+    Refund.objects.filter(pk=refund.pk).update(updated_at=timezone.now())  # asked now: the others come first next time
+    answer = gateway().retrieve_refund(refund.stripe_refund_id or "")
+    refund_sync.sync(refund_id=refund.pk, answer=answer, at=timezone.now(), by=BY)
+
+
 @jobs.task(queue="money", outside=True)
 def missing_fees() -> None:
     """Fetch the balance transactions that did not come by `charge.updated`."""
     before = timezone.now() - timedelta(minutes=15)
-    for payment in Payment.objects.fee_missing(before=before).filter(state__in=Payment.CAPTURED)[:_BATCH]:
-        intent = _ask(partial(gateway().retrieve_intent, payment.stripe_payment_intent_id or ""))
-        payments.sync(payment_id=payment.pk, intent=intent, at=timezone.now(), by=BY)
+    _each(_longest_unasked(Payment.objects.fee_missing(before=before).filter(state__in=Payment.CAPTURED)), _read_payment)
+
+
+def _longest_unasked(payments_: Any) -> Iterable[Payment]:
+    found: Iterable[Payment] = payments_.exclude(stripe_payment_intent_id=None).order_by(F("checked_at").asc(nulls_first=True))[:_BATCH]
+    return found
+
+
+def _read_payment(payment: Payment) -> None:
+    Payment.objects.filter(pk=payment.pk).update(checked_at=timezone.now())
+    intent = gateway().retrieve_intent(payment.stripe_payment_intent_id or "")
+    payments.sync(payment_id=payment.pk, intent=intent, at=timezone.now(), by=BY)
 
 
 @jobs.task(queue="money", outside=True)
 def open_checkouts() -> None:
     """Read the sessions whose end has passed, or that were never answered, so that no payment waits for a lost webhook."""
     now = timezone.now()
-    late = Q(state=CheckoutSession.State.OPEN, expires_at__lt=now) | Q(
-        state=CheckoutSession.State.OPENING, created_at__lt=now - timedelta(minutes=2)
-    )
-    for row in CheckoutSession.objects.filter(late).order_by("expires_at")[:_BATCH]:
-        if row.state == CheckoutSession.State.OPENING:
-            _reopen(row)
-        else:
-            _ask(partial(checkout.refresh, session_id=row.pk))
-    unpaid = Payment.objects.filter(
-        state__in=[Payment.State.PROCESSING, Payment.State.REQUIRES_ACTION], updated_at__lt=now - _IN_FLIGHT_FOR
-    )
+    opening = Q(state=CheckoutSession.State.OPENING, created_at__lt=now - timedelta(minutes=2))
+    late = CheckoutSession.objects.filter(Q(state=CheckoutSession.State.OPEN, expires_at__lt=now) | opening)
+    _each(late.order_by("expires_at")[:_BATCH], _read_session)
     completed = CheckoutSession.objects.filter(payment=OuterRef("pk"), state=CheckoutSession.State.COMPLETE)
-    unpaid = unpaid | Payment.objects.filter(Exists(completed), state__in=Payment.OPEN, updated_at__lt=now - _IN_FLIGHT_FOR)
-    for payment in unpaid.exclude(stripe_payment_intent_id=None).order_by("updated_at")[:_BATCH]:
-        intent = _ask(partial(gateway().retrieve_intent, payment.stripe_payment_intent_id or ""))
-        payments.sync(payment_id=payment.pk, intent=intent, at=timezone.now(), by=BY)
+    waiting = Q(state__in=[Payment.State.PROCESSING, Payment.State.REQUIRES_ACTION]) | Q(Exists(completed), state__in=Payment.OPEN)
+    _each(_longest_unasked(Payment.objects.filter(waiting, updated_at__lt=now - _IN_FLIGHT_FOR)), _read_payment)
 
 
-def _reopen(row: CheckoutSession) -> None:
-    try:
+def _read_session(row: CheckoutSession) -> None:
+    if row.state == CheckoutSession.State.OPENING:
         checkout.open(payment_id=row.payment_id)
-    except (checkout.NotPayable, GatewayError):
-        return  # nobody waits for this page any more
+    else:
+        checkout.refresh(session_id=row.pk)
 
 
-def _ask[T](call: Callable[[], T]) -> T:
-    try:
-        return call()
-    except (GatewayBusy, GatewayUnknown) as error:
-        raise jobs.RetryLater(str(error)) from error
+def _each[T: (Payment, Refund, CheckoutSession)](rows: Iterable[T], read: Callable[[T], None]) -> None:
+    """Read each at Stripe. One that is refused waits for a person and does not keep the others waiting; raises RetryLater where Stripe
+    cannot be asked."""
+    for row in rows:
+        try:
+            read(row)
+        except (GatewayBusy, GatewayUnknown) as error:
+            raise jobs.RetryLater(str(error)) from error
+        except (GatewayRefused, DomainError) as error:
+            structlog.get_logger().warning("sweep.refused", about=row.public_id, error=str(error))

@@ -215,11 +215,12 @@ class Refund(FSMModelMixin, BaseModel):
 
 
 class Dispute(BaseModel):
-    """Stripe's dispute of a payment, mirrored; while one is open the payment cannot be refunded. Its statuses are Stripe's words."""
+    """Stripe's dispute of a payment, mirrored; while one is open, or was lost, the payment cannot be refunded. Statuses are Stripe's words."""
 
     public_prefix = "dsp"
 
-    OPEN = ("warning_needs_response", "warning_under_review", "needs_response", "under_review")
+    HOLDING = ("warning_needs_response", "warning_under_review", "needs_response", "under_review", "lost")
+    FINAL = ("warning_closed", "won", "lost")
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     stripe_dispute_id = models.CharField(max_length=255, unique=True)

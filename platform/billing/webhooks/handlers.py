@@ -11,6 +11,7 @@ from billing import checkout, disputes, payments, refund_sync
 from billing.gateway.base import GatewayIntent, GatewayRefund
 from billing.gateway.selection import gateway
 from billing.models import CheckoutSession, Payment, Refund
+from core.public_ids import decode
 
 type Handler = Callable[[dict[str, Any]], None]
 BY = Actor.system("stripe.webhook")
@@ -23,12 +24,19 @@ class NotOurs(Exception):
 def checkout_session(found: dict[str, Any]) -> None:
     row = CheckoutSession.objects.filter(stripe_session_id=found["id"]).first()
     if row is None:  # the answer that carried its id was lost; our id is in the metadata
-        payment_id = _uuid(found.get("metadata", {}).get("payment_id"))
-        row = CheckoutSession.objects.filter(payment_id=payment_id, state=CheckoutSession.State.OPENING).first() if payment_id else None
-        if row is None:
-            raise NotOurs(found["id"])
+        row = _session_named(found.get("metadata") or {})
         checkout.opened(session_id=row.pk, answer=gateway().retrieve_checkout_session(found["id"]))
     checkout.refresh(session_id=row.pk)
+
+
+def _session_named(metadata: dict[str, str]) -> CheckoutSession:
+    try:
+        row = CheckoutSession.objects.filter(pk=decode(CheckoutSession.public_prefix, metadata.get("checkout", ""))).first()
+    except ValueError:
+        row = None
+    if row is None:
+        raise NotOurs(metadata.get("checkout", "a session without our metadata"))
+    return row
 
 
 def payment_intent(found: dict[str, Any]) -> None:
