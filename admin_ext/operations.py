@@ -8,9 +8,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from admin_ext import retrying
+from admin_ext import bulk_kinds, retrying
 from admin_ext.console import columns, filters, history
 from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.urls import change_url
 from admin_ext.ledger import organization_names
@@ -25,6 +26,7 @@ class JobAdmin(ConsoleModelAdmin):
     list_display = ["name", "state_badge", "queue", "attempts_shown", "due", "created", "finished"]
     list_filter = [("state", filters.States), filters.Queue, ("created_at", filters.MomentRange)]
     lookups = ("name",)
+    actions = [bulk_action(bulk_kinds.RETRY_JOBS)]
     search_fields = ["=name", "=request_id"]
     search_help_text = "A task's full name, a request id, or job_…"
     empty_sentence = "Work for the workers appears here when an operation queues it."
@@ -107,6 +109,7 @@ class MessageAdmin(ConsoleModelAdmin):
     list_display = ["subject", "to", "state_badge", "kind", "attempts", "created", "sent"]
     list_filter = [("state", filters.States), ("created_at", filters.MomentRange)]
     lookups = ("related_id", "user_id")
+    actions = [bulk_action(bulk_kinds.RESEND_MESSAGES)]
     search_fields = ["to", "subject", "=kind"]
     palette_fields = ("to",)
     empty_sentence = "Every mail is a row here before it is sent."

@@ -6,8 +6,10 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from admin_ext import bulk_kinds
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.bulk import bulk_action
 from organizations.permissions import Permission
 
 
@@ -18,6 +20,7 @@ class RegistrationAdmin(ConsoleModelAdmin):
     autocomplete_filters = ("event",)
     lookups = ("payment",)
     list_select_related = ["event", "payment"]
+    actions = [bulk_action(bulk_kinds.REFUND_REGISTRATIONS)]
     search_fields = ["email", "name", "event__title"]
     search_help_text = "Email, name, event, or an id: reg_…"
     palette_fields = ("email",)

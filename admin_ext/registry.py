@@ -8,10 +8,12 @@ from admin_ext.billing.payments import PaymentAdmin
 from admin_ext.billing.rates import FeeScheduleAdmin, TaxRateAdmin
 from admin_ext.billing.refunds import RefundAdmin
 from admin_ext.billing.stripe import CheckoutSessionAdmin, DisputeAdmin, InboundEventAdmin, StripeCommandAdmin
+from admin_ext.bulk_screen import BulkRunAdmin
 from admin_ext.console import scope
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.events import EventAdmin, SessionAdmin
 from admin_ext.ledger import LedgerEntryAdmin, LedgerTransactionAdmin
+from admin_ext.models import BulkRun
 from admin_ext.operations import AuditEntryAdmin, JobAdmin, MessageAdmin, QueueAdmin, ScheduleAdmin
 from admin_ext.organizations import MembershipAdmin, OrganizationAdmin, UserAdmin
 from admin_ext.registrations import RegistrationAdmin
@@ -42,6 +44,7 @@ BOTH: Screens = (
     (Organization, OrganizationAdmin),
     (Membership, MembershipAdmin),
     (AuditEntry, AuditEntryAdmin),
+    (BulkRun, BulkRunAdmin),
 )
 STAFF: Screens = (
     (CheckoutSession, CheckoutSessionAdmin),

@@ -7,10 +7,18 @@ from django.db import transaction
 from audit.actor import Actor
 from audit.recording import record
 from core import jobs
+from core.errors import DomainError
 from core.models import Job
 from notifications import delivery
 from notifications.models import Message
 from organizations.permissions import Permission, require
+
+
+class NotGivenUp(DomainError):
+    code, http_status = "NOT_GIVEN_UP", 409
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Only a {what} that was given up can be tried again.")
 
 
 @transaction.atomic

@@ -5,9 +5,11 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from admin_ext import bulk_kinds
 from admin_ext.billing.dialogs import RefundDialog
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
@@ -33,6 +35,7 @@ class PaymentAdmin(ConsoleModelAdmin):
     lookups = ("registration", "group", "subject")
     organizer_hides = ("organization_link", "organization")
     list_select_related = ["organization"]
+    actions = [bulk_action(bulk_kinds.REFUND_PAYMENTS)]
     search_fields = ["email", "name", "description", "=subject", "=group", "=stripe_payment_intent_id", "=stripe_charge_id"]
     search_help_text = "Email, name, title, or an id: pay_…, reg_…, evt_…, pi_…, ch_…"
     palette_fields = ("email", "stripe_payment_intent_id", "stripe_charge_id", "subject")

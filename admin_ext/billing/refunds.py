@@ -8,8 +8,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from admin_ext import bulk_kinds
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.dialogs import Dialog
 from admin_ext.console.panels import Panel
@@ -55,6 +57,7 @@ class RefundAdmin(ConsoleModelAdmin):
     lookups = ("payment",)
     organizer_hides = ("organization_link", "payment__organization")
     list_select_related = ["payment__organization", "requested_by"]
+    actions = [bulk_action(bulk_kinds.APPROVE_REFUNDS)]
     search_fields = ["payment__email", "payment__description", "=stripe_refund_id"]
     search_help_text = "The payment's email or title, or an id: rfd_…, re_…"
     palette_fields = ("stripe_refund_id",)

@@ -6,8 +6,10 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from admin_ext import bulk_kinds
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
@@ -84,6 +86,7 @@ class InboundEventAdmin(ConsoleModelAdmin):
     list_display = ["shown_id", "state_badge", "type", "event_shown", "object_shown", "attempts", "repeats", "received"]
     list_filter = [("state", filters.States), ("endpoint", filters.Choice), ("received_at", filters.MomentRange)]
     lookups = ("type", "object_id")
+    actions = [bulk_action(bulk_kinds.REPLAY_EVENTS)]
     search_fields = ["=event_id", "=object_id", "=type"]
     search_help_text = "A type such as charge.refunded, or an id: inb_…, evt_…, re_…"
     palette_fields = ("event_id", "object_id")

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from django.contrib.admin.options import ActionLocation
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
@@ -184,6 +185,17 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ConsoleChangeList
+
+    def get_actions(self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST) -> dict[str, Any]:
+        """Bulk actions that this person may use; Django's own, such as deleting, never."""
+        found = super().get_actions(request, action_location=action_location)
+        return {name: action for name, action in found.items() if self.allowed(request, getattr(action.func, "permission", None))}
+
+    def get_action_choices(
+        self, request: HttpRequest, default_choices: Any = None, action_location: ActionLocation = ActionLocation.CHANGE_LIST
+    ) -> list[tuple[str, str]]:
+        actions = self.get_actions(request, action_location=action_location)
+        return [("", "With the selected rows"), *((action.name, action.description) for action in actions.values())]
 
     def prepare_page(self, request: HttpRequest, rows: list[Any]) -> None:
         """Hang on the rows what their columns need and no join gives, with one query for all of them."""

@@ -11,8 +11,11 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
 from accounts.models import User
+from audit.actor import Actor
+from billing import fulfillment
 from organizations.models import Organization
 from tests.admin_ext import making
+from tests.factories.people import actor
 
 type SignIn = Callable[..., Client]
 
@@ -27,6 +30,18 @@ class People:
     finance: User
     francis: User
     support: User
+
+
+class Nothing:
+    """Fulfillment of what these tests sell: nothing happens."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **values: None
+
+
+@pytest.fixture(autouse=True)
+def sells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fulfillment._handlers, "test", Nothing())
 
 
 @pytest.fixture
@@ -54,3 +69,8 @@ def sign_in(person: User, *, factor: bool = True, factor_age: float = 0, enrolle
     session["account_authentication_methods_user"] = str(person.pk)
     session.save()
     return client
+
+
+def acting(person: User) -> Actor:
+    """The person with a second factor used just now, for what happened before the test."""
+    return actor(person)

@@ -8,11 +8,14 @@ from allauth.account.models import EmailAddress
 from django.utils import timezone
 
 from accounts.models import User
-from billing.models import CheckoutSession, Dispute, InboundEvent, Payment, PaymentLine, Refund
+from audit.actor import Actor
+from billing import payments, refunds
+from billing.models import CheckoutSession, Dispute, InboundEvent, Payment, Refund
 from core.models import Job
 from events.models import Event, Session
 from organizations.models import Membership, Organization, Role
 from registrations.models import Registration
+from tests.factories.billing import fee_of, intent_for, plain_quote, sale, sync
 
 _next = count(1)
 PASSWORD = "correct horse battery"
@@ -53,28 +56,27 @@ def event(of: Organization, host: User, title: str = "Suturing for nurses", *, p
 
 
 def payment(of: Organization, *, amount: int = 5000, paid: bool = True, for_event: Event | None = None, **values: Any) -> Payment:
+    """Through the operations, so that the books know of it."""
     number = next(_next)
-    made = Payment.objects.create(
+    currency = values.pop("currency", "USD")
+    title = for_event.title if for_event else values.pop("description", "A place")
+    made = payments.create(
+        quote=plain_quote(amount, currency),
         organization=of,
+        sale=sale(
+            purpose="test",
+            description=title,
+            group=for_event.public_id if for_event else "",
+            responsible_id=for_event.host_id if for_event else None,
+            starts_in=timedelta(days=20),
+        ),
         email=values.pop("email", f"buyer{number}@example.org"),
         name=values.pop("name", f"Buyer {number}"),
-        description=for_event.title if for_event else values.pop("description", "A place"),
-        purpose="registration",
-        subject=f"reg_{number}",
-        group=for_event.public_id if for_event else "",
-        amount=amount,
-        currency=values.pop("currency", "USD"),
-        refund_terms=[{"hours_before": 168, "percent": 100}, {"hours_before": 48, "percent": 50}],
-        service_starts_at=for_event.starts_at if for_event else None,
-        responsible_id=for_event.host_id if for_event else None,
-        **values,
+        user_id=None,
     )
-    PaymentLine.objects.create(payment=made, position=1, kind="price", description="Place", amount=amount)
-    if paid:
-        made.stripe_payment_intent_id, made.stripe_charge_id = f"pi_{number}", f"ch_{number}"
-        made.succeed(at=timezone.now(), captured=amount)
-        made.save()
-    return made
+    if not paid:
+        return made
+    return sync(made, intent_for(made, balance_transaction=fee_of(made)))
 
 
 def registration(of: Event, *, email: str | None = None, payment: Payment | None = None, confirmed: bool = True) -> Registration:
@@ -92,15 +94,14 @@ def registration(of: Event, *, email: str | None = None, payment: Payment | None
     return made
 
 
-def refund(of: Payment, *, amount: int = 1000, awaiting: bool = False, asked_by: User | None = None) -> Refund:
-    """As the operation leaves it, the ledger's entries left out."""
-    made = Refund.objects.create(
-        payment=of, amount=amount, currency=of.currency, reason="requested_by_customer", source="console", requested_by=asked_by
-    )
-    if awaiting:
-        made.await_approval()
-        made.save()
-    return made
+def refund(of: Payment, *, by: Actor, amount: int = 1000) -> Refund:
+    """Above the limit it waits for a second person."""
+    return refunds.request(payment_id=of.pk, amount=amount, reason="requested_by_customer", source="console", by=by)
+
+
+def waiting_refund(of: Organization, *, by: Actor, amount: int = 60_000) -> Refund:
+    """Above the platform's limit of 500.00 USD."""
+    return refund(payment(of, amount=amount), by=by, amount=amount)
 
 
 def checkout_session(of: Payment) -> CheckoutSession:

@@ -1,0 +1,201 @@
+"""The operations that are done in bulk."""
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
+
+from admin_ext import retrying
+from admin_ext.console.bulk_kinds import BulkKind, Plan, register
+from admin_ext.models import BulkItem
+from audit.actor import Actor
+from billing import refund_approval, refunds
+from billing.models import InboundEvent, Payment, Refund
+from billing.webhooks import replay
+from core.errors import PermissionRefused
+from core.models import Job
+from core.money import Money
+from core.state_machine import allows as state_allows
+from notifications.models import Message
+from organizations.permissions import Permission, allows
+from registrations import cancellation
+from registrations.models import Registration
+
+NO_UNDO_REFUND = "There is no undo: money that has gone back cannot be fetched again."
+
+
+class RefundTogether(forms.Form):
+    """What is the same for all payments of the selection."""
+
+    how_much = forms.ChoiceField(
+        label="How much of each",
+        choices=[("terms", "What the terms of each payment give now"), ("rest", "All that is left of each")],
+        initial="terms",
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    reason = forms.ChoiceField(label="Reason", choices=Refund.Reason.choices, widget=UnfoldAdminSelectWidget)
+    note = forms.CharField(label="Note", required=False, max_length=2000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
+    releases_place = forms.BooleanField(label="Give the places back", required=False, widget=UnfoldBooleanSwitchWidget)
+
+
+def _plan_refund(payment: Payment, values: dict[str, Any], by: Actor) -> Plan:
+    if not allows(by, Permission.PAYMENT_REFUND, payment.organization_id, responsible_id=payment.responsible_id):
+        raise PermissionRefused(Permission.PAYMENT_REFUND)
+    if not payment.is_captured:
+        raise refunds.NothingToRefund("It has not been paid, so there is nothing to refund.")
+    if payment.amount_disputed:
+        raise refunds.PaymentDisputed
+    offer = refunds.offer(payment, at=timezone.now())
+    back = offer.refundable if values.get("how_much") == "rest" else offer.by_terms
+    if back.amount == 0:
+        raise refunds.NothingToRefund("Nothing is left of it, or its terms give nothing back at this moment.")
+    waits = back.amount > offer.limit.amount
+    return Plan(f"Refund {back}{'; waits for a second person' if waits else ''}", back)
+
+
+def _refund(payment_id: Any, item: BulkItem, values: dict[str, Any], by: Actor) -> str:
+    """Exactly the amount that the preview showed and the person confirmed."""
+    made = refunds.request(
+        payment_id=payment_id,
+        amount=item.amount,
+        reason=values["reason"],
+        note=values.get("note", ""),
+        source=Refund.Source.CONSOLE,
+        releases_place=bool(values.get("releases_place")),
+        request_token=f"bulk-{item.pk}",
+        by=by,
+    )
+    return f"{made.public_id}: {made.get_state_display().replace('_', ' ').lower()}"
+
+
+def _plan_registration(registration: Registration, values: dict[str, Any], by: Actor) -> Plan:
+    if registration.payment is None:
+        raise cancellation.NothingPaid
+    return _plan_refund(registration.payment, values, by)
+
+
+def _refund_registration(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
+    payment_id = Registration.objects.visible_to(by).filter(pk=item.object_id).values_list("payment_id", flat=True).first()
+    if payment_id is None:
+        raise cancellation.NothingPaid
+    return _refund(payment_id, item, values, by)
+
+
+def _plan_approval(refund: Refund, values: dict[str, Any], by: Actor) -> Plan:
+    if refund.state != Refund.State.AWAITING_APPROVAL:
+        raise refund_approval.NotWaiting(refund)
+    if refund.requested_by_id == by.user_id:
+        raise refund_approval.SamePerson
+    return Plan(f"Approve {refund.money} to {refund.payment.email}", Money(refund.amount, refund.currency))
+
+
+def _approve(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
+    refund_approval.approve(refund_id=item.object_id, by=by)
+    return "Approved"
+
+
+def _plan_replay(event: InboundEvent, values: dict[str, Any], by: Actor) -> Plan:
+    if not state_allows(event, "replay"):
+        raise replay.BeingProcessed
+    return Plan(f"Work {event.type} again")
+
+
+def _replay(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
+    replay.replay(event_id=item.object_id, by=by)
+    return "Queued again"
+
+
+def _plan_job(job: Job, values: dict[str, Any], by: Actor) -> Plan:
+    if not state_allows(job, "revive"):
+        raise retrying.NotGivenUp("job")
+    return Plan(f"Try {job.name} again")
+
+
+def _retry_job(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
+    retrying.retry_job(job_id=item.object_id, by=by)
+    return "Queued again"
+
+
+def _plan_message(message: Message, values: dict[str, Any], by: Actor) -> Plan:
+    if not state_allows(message, "requeue"):
+        raise retrying.NotGivenUp("message")
+    return Plan(f"Send to {message.to} again")
+
+
+def _resend(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
+    retrying.resend_message(message_id=item.object_id, by=by)
+    return "Queued again"
+
+
+REFUND_PAYMENTS = register(
+    BulkKind(
+        name="payment.refund",
+        label="Refund…",
+        model=Payment,
+        permission=Permission.PAYMENT_REFUND,
+        plan=_plan_refund,
+        apply=lambda item, values, by: _refund(item.object_id, item, values, by),
+        undo=NO_UNDO_REFUND,
+        rows=lambda rows: rows.select_related("organization"),
+        form_class=RefundTogether,
+    )
+)
+REFUND_REGISTRATIONS = register(
+    BulkKind(
+        name="registration.refund",
+        label="Refund…",
+        model=Registration,
+        permission=Permission.PAYMENT_REFUND,
+        plan=_plan_registration,
+        apply=_refund_registration,
+        undo=NO_UNDO_REFUND,
+        rows=lambda rows: rows.select_related("event", "payment__organization"),
+        form_class=RefundTogether,
+    )
+)
+APPROVE_REFUNDS = register(
+    BulkKind(
+        name="refund.approve",
+        label="Approve…",
+        model=Refund,
+        permission=Permission.REFUND_APPROVE,
+        plan=_plan_approval,
+        apply=_approve,
+        undo=NO_UNDO_REFUND,
+        rows=lambda rows: rows.select_related("payment"),
+    )
+)
+REPLAY_EVENTS = register(
+    BulkKind(
+        name="inbound_event.replay",
+        label="Replay…",
+        model=InboundEvent,
+        permission=Permission.INBOX_REPLAY,
+        plan=_plan_replay,
+        apply=_replay,
+        undo="There is no undo, and none is needed: an event that is worked twice changes nothing the second time.",
+    )
+)
+RETRY_JOBS = register(
+    BulkKind(
+        name="job.retry",
+        label="Try again…",
+        model=Job,
+        permission=Permission.JOB_RETRY,
+        plan=_plan_job,
+        apply=_retry_job,
+        undo="There is no undo, and none is needed: every task can be repeated without doing anything twice.",
+    )
+)
+RESEND_MESSAGES = register(
+    BulkKind(
+        name="message.resend",
+        label="Send again…",
+        model=Message,
+        permission=Permission.JOB_RETRY,
+        plan=_plan_message,
+        apply=_resend,
+        undo="There is no undo: a mail that has gone out cannot be called back.",
+    )
+)
