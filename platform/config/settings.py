@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "web",
     "public_api",
     "admin_ext",
+    "config",
 ]
 if IS_PRODUCTION:
     INSTALLED_APPS.remove("django_linear_migrations")
@@ -118,6 +119,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+WHITENOISE_AUTOREFRESH = IS_TEST  # tests collect no files
 
 # --- queues -------------------------------------------------------------------------------------------------------------------
 # One attempt at django-q2's level: core.jobs counts attempts on its own row. retry > timeout, lease < retry.
@@ -137,6 +139,9 @@ Q_CLUSTER = {
     **_Q_COMMON,
     "ALT_CLUSTERS": {"money": _Q_COMMON, "bulk": {**_Q_COMMON, "timeout": 600, "retry": 1300}},
 }
+# Above this many seconds a queue counts as standing still, and /readyz says so.
+READY_QUEUE_LAG = env.int("READY_QUEUE_LAG", default=300)
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # production shows /metrics to its bearer only
 JOB_BACKOFF_BASE = env.float("JOB_BACKOFF_BASE", default=2.0)
 
 # --- people: allauth pages for the consoles, allauth headless for the API --------------------------------------------------------
@@ -243,6 +248,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
 SECURE_SSL_REDIRECT = IS_PRODUCTION and env.bool("SECURE_SSL_REDIRECT", default=True)
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked from inside, without TLS
 SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_CSP: dict[str, list[str]] = {

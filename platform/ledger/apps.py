@@ -5,6 +5,6 @@ class LedgerConfig(AppConfig):
     name = "ledger"
 
     def ready(self) -> None:
-        from ledger import invariants
+        from ledger import invariant_runs, invariants  # noqa: F401  invariant_runs registers its task
 
         invariants.register("trial_balance", "Debits equal credits in every currency.", invariants.trial_balance_is_zero)
