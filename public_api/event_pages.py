@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
@@ -152,3 +152,14 @@ def item(row: Row, at: datetime) -> dict[str, Any]:
         "registration_open": capacity > taken and at < (closes or starts) and (opens is None or opens <= at),
         "organization": {"id": organization_id(owner), "slug": owner_slug, "name": name},
     }
+
+
+def row(event: Event) -> Row:
+    """The same columns of an event that was read whole."""
+    own = [getattr(event, column) for column in _COLUMNS[:-2]]
+    return (*own, event.organization.slug, event.organization.name)
+
+
+def from_json(text: str) -> str:
+    """A time as PostgreSQL writes it into JSON."""
+    return utc(datetime.fromisoformat(text).astimezone(UTC))

@@ -51,10 +51,11 @@ class Answer:
     body: dict[str, Any]
     replayed: bool
 
-    def respond(self, **late: Any) -> HttpResponse:
+    def respond(self, status: int | None = None, **late: Any) -> HttpResponse:
         """late: values that are made anew for each answer, in place of what was kept."""
         content = json.dumps({**self.body, **late}, cls=DjangoJSONEncoder)
-        response = HttpResponse(content, status=self.status, content_type="application/json", headers={"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store"}
+        response = HttpResponse(content, status=status or self.status, content_type="application/json", headers=headers)
         if self.replayed:
             response["Idempotency-Replayed"] = "true"
         return response

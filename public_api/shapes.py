@@ -65,3 +65,4 @@ def moment(value: datetime | None) -> str | None:
 
 
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$")]
