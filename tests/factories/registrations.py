@@ -4,6 +4,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -51,6 +52,7 @@ def pay(registration: Registration) -> Registration:
     return current(registration)
 
 
+@transaction.atomic
 def end_unpaid(registration: Registration, *, cancelled: bool = False) -> Registration:
     """Stripe has said that the session ended unpaid."""
     payment = payments.locked(Payment.objects.get(pk=registration.payment_id).pk, STRIPE)
