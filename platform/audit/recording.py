@@ -1,6 +1,7 @@
 """Writing the audit log, from inside the operation's transaction."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from audit.models import AuditEntry
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, (UUID, datetime, date)):
+    if isinstance(value, (UUID, datetime, date, Decimal)):
         return str(value)
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
