@@ -60,7 +60,7 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             return _register(request, event, form)
         except admission.PriceChanged as changed:
-            form = RegistrationForm({**form.data.dict(), "expected_total": changed.quote.total.amount}, user=request.user)
+            form = RegistrationForm({**request.POST.dict(), "expected_total": changed.quote.total.amount}, user=request.user)
             form.add_error(None, str(changed))
         except DomainError as refusal:
             form.add_error(None, str(refusal))
