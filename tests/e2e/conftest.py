@@ -76,7 +76,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """new_page(width=375): somebody else's browser window; what goes wrong in its scripts fails the test."""
     contexts, problems = [], []
 
-    def make(*, width: int = 1280, height: int = 900) -> Page:
+    def make(*, width: int = 1440, height: int = 900) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height})
         context.set_default_timeout(15_000)
         contexts.append(context)
