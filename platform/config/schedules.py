@@ -66,6 +66,20 @@ SCHEDULES: tuple[Schedule, ...] = (
         "A webhook that never came is fetched later; it is looked for six hours back.",
     ),
     Schedule(
+        "registration-holds",
+        "registrations.holds.sweep",
+        EVERY_MINUTE,
+        "registrations",
+        "A place that was not paid or confirmed in time stays held longer; the next run lets it go.",
+    ),
+    Schedule(
+        "events-clock",
+        "events.clock.tick",
+        EVERY_MINUTE,
+        "events",
+        "An event is shown as coming or live after it is not; registration looks at the times themselves.",
+    ),
+    Schedule(
         "ledger-invariants",
         "ledger.invariant_runs.run",
         "30 2 * * *",
