@@ -56,10 +56,10 @@ def charge(found: dict[str, Any]) -> None:
 
 def refund(found: dict[str, Any]) -> None:
     answer = gateway().retrieve_refund(found["id"])
-    known = Payment.objects.filter(stripe_payment_intent_id=answer.payment_intent_id).first() if answer.payment_intent_id else None
-    if known is not None and not known.is_captured:  # the refund's event came before the payment's
-        known = _sync_intent(answer.payment_intent_id or "")
-    _sync_refund(answer, known)
+    payment = Payment.objects.filter(stripe_payment_intent_id=answer.payment_intent_id).first() if answer.payment_intent_id else None
+    if answer.payment_intent_id and (payment is None or not payment.is_captured):  # the refund's event came before the payment's
+        payment = _sync_intent(answer.payment_intent_id)
+    _sync_refund(answer, payment)
 
 
 def dispute(found: dict[str, Any]) -> None:
