@@ -70,8 +70,10 @@ def _take_place(
     seen: Event, attendee: Attendee, *, quote: Quote, country: str, expected_total: int | None, at: datetime, by: Actor
 ) -> Registered:
     # Everyone who wants a place of this event queues here: two who both read one free seat would both take it.
-    rows = Event.objects.select_for_update(of=["self"], no_key=True).select_related("organization")
-    event = admission.require_open(rows.filter(pk=seen.pk).first(), attendee=attendee, at=at, by=by)
+    locked = Event.objects.select_for_update(no_key=True).filter(pk=seen.pk).first()
+    if locked is not None:
+        locked.organization = seen.organization  # read a moment ago: its row decides nothing here, and joining it costs every winner
+    event = admission.require_open(locked, attendee=attendee, at=at, by=by)
     existing = _existing(event, attendee)
     _refuse_registered(existing, attendee)
     if event.seats_left < 1:
