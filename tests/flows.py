@@ -5,12 +5,13 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from accounts.models import User
 from audit.actor import Actor, StaffGroup
-from billing import checkout, refund_submission
+from billing import checkout, payments, refund_submission
 from billing.models import Payment, Refund
 from billing.webhooks import receiving
 from core.jobs import RetryLater
@@ -123,3 +124,23 @@ def submit(refund: Refund) -> None:
     """What a worker does with the refund's job; a lost answer is its own matter."""
     with suppress(RetryLater):
         refund_submission.submit(refund_id=refund.pk)
+
+
+def draft_event() -> Event:
+    number, owner = next(_number), organization()
+    starts_at = timezone.now() + timedelta(days=30)
+    return Event.objects.create(
+        organization=owner,
+        host=member(owner),
+        title=f"Draft {number}",
+        slug=f"flow-draft-{number}",
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=2),
+        capacity=10,
+    )
+
+
+def let_go(payment: Payment) -> None:
+    """What ends a hold where Stripe never hears of it: the place is free, and its payment page is still open somewhere."""
+    with transaction.atomic():
+        payments.expire(payment=Payment.objects.select_for_update().get(pk=payment.pk), at=timezone.now(), by=Actor.system("test"))
