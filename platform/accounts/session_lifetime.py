@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from allauth.usersessions.models import UserSession
 from django.contrib.auth import logout
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from core import jobs
 
@@ -48,6 +50,7 @@ def touch(session: SessionBase, *, in_console: bool = False) -> None:
         if now - session.get(mark, 0) > _STEP:
             session[mark] = now
             session.save()
+            UserSession.objects.filter(session_key=session.session_key).update(last_seen_at=timezone.now())
 
 
 class SessionLifetimeMiddleware:

@@ -1,0 +1,26 @@
+"""manage.py bootstrap_staff EMAIL: the first staff account of a new installation."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts import bootstrap
+from audit.actor import StaffGroup
+from core.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = "Create a staff account without a password and print the link that sets one (works once, for one hour)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("email")
+        parser.add_argument("--group", choices=[str(group) for group in StaffGroup], default=str(StaffGroup.SUPERUSER))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            link = bootstrap.bootstrap_staff(email=options["email"], group=StaffGroup(options["group"]))
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(link)
+        self.stderr.write("Open it within an hour, set a password, then set up the second factor that the staff console asks for.")
