@@ -98,7 +98,7 @@ def _validation(request: HttpRequest, error: Any) -> HttpResponse:
     places = [tuple(str(part) for part in found["loc"]) for found in error.errors]
     if any(place[:1] == ("path",) for place in places):
         return by_status(request, 404)
-    if any(place == ("header", "idempotency-key") or place == ("header", "idempotency_key") for place in places):
+    if any(place[0] == "header" and place[-1].lower() == "idempotency-key" for place in places):
         return _domain(request, IdempotencyKeyRequired())
     fields = [{"field": _field(place), "message": _sentence(found)} for place, found in zip(places, error.errors, strict=True)]
     named = fields[0]["field"]

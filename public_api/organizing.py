@@ -10,7 +10,7 @@ from core.errors import NotFound
 from core.public_ids import encode
 from events import publishing
 from events.models import Event
-from public_api import event_detail
+from public_api import event_detail, registrations
 from public_api import registration_shapes as shapes
 from public_api.auth import SIGNED_IN, actor
 from public_api.envelope import ERRORS
@@ -47,8 +47,12 @@ def publish_event(request: HttpRequest, event_id: EventId) -> dict[str, Any]:
     return event_detail.page(event_detail.find(encode(Event.public_prefix, event_id), by), by)
 
 
-@router.get(
-    "/events/{event_id}/registrations", response={200: RegistrationPage, **ERRORS}, operation_id="list_event_registrations", throttle=READ
+@registrations.router.get(  # one address, two methods: one router must hold both, or one of them is never reached
+    "/events/{event_id}/registrations",
+    response={200: RegistrationPage, **ERRORS},
+    operation_id="list_event_registrations",
+    auth=SIGNED_IN,
+    throttle=READ,
 )
 def list_event_registrations(request: HttpRequest, event_id: EventId, wanted: Query[Wanted]) -> dict[str, Any]:
     """Who registered for an event of one's organization, the latest first."""

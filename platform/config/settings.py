@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "django_q",
     "pgtrigger",
     "django_linear_migrations",
+    "ninja",  # for the page that shows the API: its files are served from here, not from a CDN
     "allauth",
     "allauth.account",
     "allauth.mfa",
