@@ -14,7 +14,7 @@ from django_q.models import OrmQ
 
 from audit.actor import Actor, StaffGroup
 from audit.models import AuditEntry
-from billing.gateway.base import GatewayRefused
+from billing.gateway.base import GatewayBusy, GatewayRefused
 from billing.gateway.signatures import BadSignature, verify
 from billing.models import InboundEvent
 from billing.webhooks import handlers, processing, receiving, replay
@@ -226,7 +226,7 @@ class TestProcess:
 
     def test_comes_back_after_a_failure_and_then_succeeds(self, handled: Handled) -> None:
         row = stored()
-        handled.raises = [GatewayRefused("no"), RuntimeError("odd")]
+        handled.raises = [GatewayRefused("no"), GatewayBusy("later")]
         assert drain() == 1
         assert (now(row).state, now(row).attempts) == ("failed", 1)
         assert "GatewayRefused: no" in now(row).error

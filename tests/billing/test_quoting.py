@@ -15,7 +15,9 @@ from billing.quoting import MAXIMUM_CHARGE, Quote, QuoteLine, TotalAboveMaximum,
 from core.errors import InvalidInput
 from core.money import Money, step
 from organizations.models import Organization
+from tests.factories.billing import finance
 from tests.factories.organizations import OrganizationFactory
+from tests.factories.people import personas
 from tests.sizes import SIZES
 
 AT = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -123,6 +125,16 @@ class TestFees:
             fees()
         assert str(fees(organization=organization)) == f"{organization.name} USD"
         assert str(FeeSchedule.objects.get(organization=None)) == "Platform USD"
+
+
+class TestVisibleTo:
+    def test_shows_rates_to_staff_only(self, organization: Organization) -> None:
+        fees()
+        tax()
+        people = personas()
+        for rows in (FeeSchedule.objects.all(), TaxRate.objects.all()):
+            assert rows.visible_to(finance()).count() == 1
+            assert rows.visible_to(people.as_alice).count() == 0
 
 
 class TestTax:

@@ -119,6 +119,16 @@ class TestLostAnswer:
         only_one(till, refund)
         assert Job.objects.get(name=jobs.name_of(refund_submission.submit)).attempts == 2
 
+    def test_is_not_answered_by_another_refund_of_the_payment(self, till: Till, payment: Payment, books: Callable[[], None]) -> None:
+        requested_refund(payment, 2000)
+        till.work()
+        refund = requested_refund(payment, 2000)
+        till.control.fault("reset_before", **CREATE)
+        till.work(delayed=True)
+        assert till.refunds(payment) == [("succeeded", 2000)] * 2
+        assert again(refund).state == Refund.State.SUCCEEDED
+        books()
+
     def test_is_settled_by_a_webhook_that_comes_first(self, till: Till, payment: Payment) -> None:
         refund = requested_refund(payment, 2000)
         till.control.fault("reset_after", **CREATE)
