@@ -11,6 +11,7 @@ class ConsoleAdminConfig(SimpleAdminConfig):
 
 class AdminExtConfig(AppConfig):
     name = "admin_ext"
+    verbose_name = "Console"
     default = True
 
     def ready(self) -> None:
