@@ -5,4 +5,4 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import boot_checks  # noqa: F401  registers the check
+        from accounts import boot_checks, session_lifetime  # noqa: F401  they register a check and a task

@@ -66,6 +66,19 @@ SCHEDULES: tuple[Schedule, ...] = (
         "A webhook that never came is fetched later; it is looked for six hours back.",
     ),
     Schedule(
+        "sessions", "accounts.session_lifetime.purge", "10 3 * * *", "accounts", "Ended sessions, refused already, are kept a day longer."
+    ),
+    Schedule(
+        "throttles",
+        "public_api.throttling.purge",
+        "*/15 * * * *",
+        "public_api",
+        "Windows of the rate limits that are over are kept longer.",
+    ),
+    Schedule(
+        "idempotency", "public_api.idempotency.purge", "20 * * * *", "public_api", "Remembered answers are kept longer than their day."
+    ),
+    Schedule(
         "registration-holds",
         "registrations.holds.sweep",
         EVERY_MINUTE,

@@ -36,7 +36,7 @@ _TEAL = {
     "950": "oklch(27.7% .046 192.524)",
 }
 # Text on tinted rows and badges needs more contrast than Unfold's greys give (WCAG 2.2 AA, 4.5:1).
-_FONT = {}
+_FONT: dict[str, str] = {}
 
 _static = lazy(static, str)
 

@@ -215,7 +215,7 @@ class Refund(FSMModelMixin, BaseModel):
 
 
 class Dispute(BaseModel):
-    """Stripe's dispute of a payment, mirrored; while one is open, or was lost, the payment cannot be refunded. Statuses are Stripe's words."""
+    """Stripe's dispute of a payment, mirrored, in Stripe's words. While one is open, or was lost, the payment cannot be refunded."""
 
     public_prefix = "dsp"
 
