@@ -153,6 +153,24 @@ class TestRefund:
         assert payment.refunds.count() == 1
 
 
+class TestOvertaken:
+    @pytest.mark.parametrize("kind", ["refund.created", "charge.refunded"])
+    def test_hears_first_that_an_earlier_refund_failed(self, till: Till, kind: str, books: Callable[[], None]) -> None:
+        payment = payment_at_stripe(till.sandbox)
+        ours = requested_refund(payment)
+        till.settle()
+        till.control.delivery("lost")
+        till.control.fail_refund(again(ours).stripe_refund_id or "")
+        till.control.refund_from_dashboard(payment.stripe_payment_intent_id or "")
+        till.control.delivery("normal")
+        till.control.resend([row["event"] for row in till.control.deliveries() if row["type"] == kind][-1])
+        till.work()
+        assert [(row.source, row.state) for row in payment.refunds.order_by("id")] == [("console", "failed"), ("external", "succeeded")]
+        assert (again(payment).state, again(payment).amount_refunded) == ("refunded", 5000)
+        assert set(InboundEvent.objects.values_list("state", flat=True)) == {"processed"}
+        books()
+
+
 class TestMissed:
     def test_finds_what_never_arrived(self, till: Till, shop: Shop, books: Callable[[], None]) -> None:
         payment = pending_payment()

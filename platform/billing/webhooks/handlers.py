@@ -50,8 +50,7 @@ def charge(found: dict[str, Any]) -> None:
         raise NotOurs(found["id"])
     payment = _sync_intent(intent_id)
     if found.get("amount_refunded"):
-        for answer in gateway().refunds_of(intent_id):
-            _sync_refund(answer, payment)
+        _sync_refunds(intent_id, payment)
 
 
 def refund(found: dict[str, Any]) -> None:
@@ -59,7 +58,10 @@ def refund(found: dict[str, Any]) -> None:
     payment = Payment.objects.filter(stripe_payment_intent_id=answer.payment_intent_id).first() if answer.payment_intent_id else None
     if answer.payment_intent_id and (payment is None or not payment.is_captured):  # the refund's event came before the payment's
         payment = _sync_intent(answer.payment_intent_id)
-    _sync_refund(answer, payment)
+    if payment is not None and not _is_from_here(answer):
+        _sync_refunds(answer.payment_intent_id or "", payment)
+    else:
+        _sync_refund(answer, payment)
 
 
 def dispute(found: dict[str, Any]) -> None:
@@ -94,11 +96,25 @@ def _sync_intent(intent_id: str) -> Payment:
     return payments.sync(payment_id=_payment_of(intent).pk, intent=intent, at=timezone.now(), by=BY)
 
 
+def _refund_of(answer: GatewayRefund) -> Refund | None:
+    known = Refund.objects.filter(stripe_refund_id=answer.id).first()
+    refund_id = _uuid(answer.metadata.get("refund_id"))
+    return known or (Refund.objects.filter(pk=refund_id).first() if refund_id else None)
+
+
+def _is_from_here(answer: GatewayRefund) -> bool:
+    row = _refund_of(answer)
+    return row is not None and row.source != Refund.Source.EXTERNAL
+
+
+def _sync_refunds(intent_id: str, payment: Payment) -> None:
+    """All refunds of the intent, those that came to nothing first: somebody at Stripe may have refunded what they gave back."""
+    for answer in sorted(gateway().refunds_of(intent_id), key=lambda each: each.status not in ("failed", "canceled")):
+        _sync_refund(answer, payment)
+
+
 def _sync_refund(answer: GatewayRefund, payment: Payment | None) -> None:
-    ours = Refund.objects.filter(stripe_refund_id=answer.id).first()
-    if ours is None:
-        refund_id = _uuid(answer.metadata.get("refund_id"))
-        ours = Refund.objects.filter(pk=refund_id).first() if refund_id else None
+    ours = _refund_of(answer)
     if ours is not None:
         refund_sync.sync(refund_id=ours.pk, answer=answer, at=timezone.now(), by=BY)
     elif payment is not None:
