@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import Annotated
 
 from ninja import Schema
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import StringConstraints
 
 from events.models import Event
 from public_api.pagination import Cursor, Limit
-from public_api.shapes import Body, Country, MoneyOut, Text
+from public_api.shapes import Body, Country, Moment, MoneyOut, Text
 
 
 class Order(StrEnum):
@@ -34,8 +34,8 @@ class Filters(Schema):
     search: Annotated[Text, StringConstraints(max_length=200)] = ""
     format: Format | None = None
     price: Price | None = None
-    starts_after: AwareDatetime | None = None
-    starts_before: AwareDatetime | None = None
+    starts_after: Moment | None = None
+    starts_before: Moment | None = None
     organization: Annotated[str, StringConstraints(max_length=80, pattern=r"^[\w-]+$")] | None = None
     order: Order = Order.SOONEST
     cursor: Cursor | None = None

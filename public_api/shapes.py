@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from core.money import Money
 from core.public_ids import decode
@@ -35,6 +35,19 @@ def _storable(text: str) -> str:
     return text
 
 
+def _in_our_times(value: datetime) -> datetime:
+    """In UTC: PostgreSQL takes neither every offset nor every year that ISO 8601 can write."""
+    try:
+        moment_in_utc = value.astimezone(UTC)
+    except OverflowError:
+        moment_in_utc = None
+    if moment_in_utc is None or not _FIRST_YEAR <= moment_in_utc.year <= _LAST_YEAR:
+        raise ValueError(f"Give a time between the years {_FIRST_YEAR} and {_LAST_YEAR}.")
+    return moment_in_utc
+
+
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_times)]
 Text = Annotated[str, AfterValidator(_storable)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
 Email = Annotated[

@@ -74,6 +74,11 @@ class TestList:
         answer = get(client, f"/events?{query}")
         assert (answer.status_code, code(answer)) == (422, "VALIDATION_ERROR")
 
+    @pytest.mark.parametrize("time", ["0050-11-04T18:52:41.9%2B19:12", "0001-01-01T00:00:00%2B23:00", "9999-12-31T23:59:59-23:00"])
+    def test_refuses_a_time_that_the_database_does_not_know(self, client: Client, time: str) -> None:
+        assert get(client, f"/events?starts_before={time}").status_code == 422
+        assert get(client, "/events?starts_before=2026-11-04T18:52:41%2B19:12").status_code == 200
+
     @pytest.mark.parametrize("query", ["search=%00", "organization=%00", "search=" + "x" * 201])
     def test_refuses_texts_that_cannot_be_looked_for(self, client: Client, query: str) -> None:
         assert get(client, f"/events?{query}").status_code == 422
