@@ -45,7 +45,7 @@ check: install  ## lint, types, layers, templates, migrations, generated referen
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(DEMO) $(PYTHON) -m mypy
 	@$(DEMO) .venv/bin/lint-imports --no-cache | tail -n 8
-	@.venv/bin/djlint templates --check --lint --quiet
+	@.venv/bin/djlint templates --lint --quiet
 	@$(DEMO) $(PYTHON) -W ignore manage.py check
 	@$(DEMO) $(PYTHON) -W ignore manage.py makemigrations --check --dry-run
 	@$(DEMO) $(PYTHON) -W ignore manage.py write_references --check
@@ -53,7 +53,6 @@ check: install  ## lint, types, layers, templates, migrations, generated referen
 format: install  ## rewrite the code as the checks want it
 	@$(PYTHON) -m ruff check --fix .
 	@$(PYTHON) -m ruff format .
-	@.venv/bin/djlint templates --reformat --quiet
 
 docs: install  ## write docs/reference and public_api/openapi.json anew
 	@$(DEMO) $(PYTHON) -W ignore manage.py write_references
