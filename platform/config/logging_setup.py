@@ -10,7 +10,9 @@ from uuid import uuid4
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-_SECRET = re.compile(r"(sk_(?:test|live)_\w+|whsec_\w+|(?<=key=)[\w-]{16,}|(?<=token=)[\w-]{16,}|(?<=code=)\w{6,})")
+_SECRET = re.compile(r"(sk_(?:test|live)_\w+|whsec_\w+|(?<=[?&]key=)[\w-]{16,}|(?<=[?&]token=)[\w-]{16,}|(?<=[?&]code=)\w{6,})")
+# Their every call and every process is news to them; what matters of it is in our own lines.
+_TALKATIVE = ("stripe", "django-q", "asyncio", "_granian")
 _ID = re.compile(r"[\w-]{8,64}")
 
 
@@ -47,6 +49,7 @@ def logging_config(level: str, *, json: bool) -> dict[str, Any]:
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["console"], "level": level},
+        "loggers": {name: {"level": "WARNING"} for name in _TALKATIVE},
     }
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
