@@ -228,6 +228,13 @@ class TestFeePolicy:
         assert balances.balance(STRIPE_FEES, "USD") == 0
         assert balances.balance(organizer_payable(organization.pk), "USD") == 175
 
+    def test_passes_on_no_share_that_rounds_to_nothing(self) -> None:
+        payment = paid_payment(organization=OrganizationFactory.create(refund_fee_policy="organizer"), fee=1)
+        refund = requested_refund(payment, 1)
+        hear(refund, "succeeded")
+        assert balances.balance(STRIPE_FEES, "USD") == 1
+        assert not LedgerTransaction.objects.filter(reference=refund.reference("fee")).exists()
+
     def test_books_no_fee_of_zero(self) -> None:
         payment = paid_payment(fee=0)
         assert payment.stripe_fee == 0
