@@ -87,3 +87,10 @@ def test_refuses_to_serve_too_not_only_to_run_commands() -> None:
     )
     assert done.returncode != 0
     assert "ALLOWED_HOSTS must name" in done.stderr
+
+
+@pytest.mark.parametrize("environment", ["production", "demo"])
+def test_sends_a_live_key_nowhere_but_to_stripe(environment: str) -> None:
+    done = check(ENVIRONMENT=environment, STRIPE_SECRET_KEY="sk_live_" + "a" * 24, STRIPE_API_BASE="http://127.0.0.1:12111")
+    assert done.returncode != 0
+    assert "A live Stripe key may only be used with https://api.stripe.com" in done.stderr
