@@ -77,11 +77,14 @@ def once(request: HttpRequest, *, by: Actor, route: str, key: str, perform: Call
         return Answer(earlier.status, earlier.answer, replayed=True)
     status, body = perform()
     body = json.loads(json.dumps(body, cls=DjangoJSONEncoder))
-    IdempotentRequest.objects.update_or_create(
-        principal=principal,
-        route=route,
-        key=key,
-        defaults={"body_hash": digest, "status": status, "answer": body, "created_at": timezone.now()},
+    kept = IdempotentRequest(
+        principal=principal, route=route, key=key, body_hash=digest, status=status, answer=body, created_at=timezone.now()
+    )
+    IdempotentRequest.objects.bulk_create(  # one statement; a row that is there is older than it may be replayed
+        [kept],
+        update_conflicts=True,
+        unique_fields=["principal", "route", "key"],
+        update_fields=["body_hash", "status", "answer", "created_at"],
     )
     return Answer(status, body, replayed=False)
 
