@@ -30,6 +30,7 @@ class Schedule:
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("jobs-sweep", "core.jobs.sweep", EVERY_MINUTE, "core", "Work whose queue message was lost waits until the next run."),
+    Schedule("jobs-purge", "core.jobs.purge", "40 3 * * *", "core", "Jobs that are done are kept a day longer."),
     Schedule(
         "refunds-in-flight",
         "billing.sweeps.refunds_in_flight",

@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.exceptions import TimeoutException
@@ -225,3 +226,11 @@ def sweep() -> None:
         job.run_after = timezone.now()
         job.save(update_fields=["run_after", "updated_at"])
         _send(job)
+
+
+@task()
+def purge() -> None:
+    """Remove jobs that are done: those of the clock after two days, the others after ninety. Dead ones stay until a person decides."""
+    now = timezone.now()
+    of_the_clock = Q(ids={}, finished_at__lt=now - timedelta(days=2))
+    Job.objects.filter(of_the_clock | Q(finished_at__lt=now - timedelta(days=90)), state=Job.State.DONE).delete()

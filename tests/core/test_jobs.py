@@ -310,3 +310,21 @@ class TestSweep:
         jobs.sweep()
         assert not OrmQ.objects.exists()
         assert again(young).state == Job.State.QUEUED
+
+
+@pytest.mark.django_db
+class TestPurge:
+    def test_removes_what_is_done_and_old_only(self) -> None:
+        clocked, asked, dead, waiting = jobs.enqueue(jobs.sweep), *(jobs.enqueue(inside, thing_id=uuid4()) for _ in range(3))
+        for done in (clocked, asked):
+            jobs.run(str(done.pk))
+        jobs.bury(job=again(dead), error="gave up")
+
+        def left_after(days: int) -> set[UUID]:
+            with time_machine.travel(timezone.now() + timedelta(days=days)):
+                jobs.purge()
+            return set(Job.objects.values_list("pk", flat=True))
+
+        assert left_after(1) == {clocked.pk, asked.pk, dead.pk, waiting.pk}
+        assert left_after(3) == {asked.pk, dead.pk, waiting.pk}
+        assert left_after(91) == {dead.pk, waiting.pk}
