@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from config.demo import people
+from config.demo import people, seeding
+from config.env import env
 
 
 class Command(BaseCommand):
@@ -23,7 +24,7 @@ class Command(BaseCommand):
         call_command("createcachetable", verbosity=0)
         call_command("sync_schedules", stdout=StringIO())
         if options["demo"]:
-            call_command("seed_demo", stdout=self.stdout)
+            call_command("seed_demo", size=env.int("DEMO_SIZE", default=seeding.SIZE), stdout=self.stdout)
             self.stdout.write("\n" + "\n".join(_sign_ins()))
 
 
