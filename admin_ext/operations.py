@@ -3,11 +3,13 @@
 from typing import Any
 
 from django.apps import apps
+from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
+from accounts import mails
 from admin_ext import bulk_kinds, retrying
 from admin_ext.console import columns, filters, history
 from admin_ext.console.base import ConsoleModelAdmin
@@ -18,6 +20,7 @@ from admin_ext.ledger import organization_names
 from audit.models import AuditEntry
 from core.models import Job
 from core.public_ids import encode
+from notifications.models import Message
 from organizations.permissions import Permission
 
 
@@ -117,7 +120,7 @@ class MessageAdmin(ConsoleModelAdmin):
     shown_id, state_badge = columns.number("Message"), columns.state()
     created, sent = columns.moment("created_at", "Queued"), columns.moment("sent_at", "Sent")
     fieldsets = [
-        (None, {"fields": ["state_badge", "to", "subject", "text", "error"]}),
+        (None, {"fields": ["state_badge", "to", "subject", "text_shown", "error"]}),
         ("Record", {"fields": ["kind", "attempts", "related_type", "related_id", "created", "sent", "shown_id"]}),
     ]
     resend = operation_button(
@@ -132,6 +135,10 @@ class MessageAdmin(ConsoleModelAdmin):
         gone="Only a message that failed can be sent again.",
         submit="Send again",
     )
+
+    @admin.display(description="Text")
+    def text_shown(self, obj: Message) -> str:
+        return "Not shown: it holds a key to the account." if obj.kind in mails.KEYS else obj.text
 
 
 class AuditEntryAdmin(ConsoleModelAdmin):

@@ -64,17 +64,15 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
         Raises PermissionDenied for somebody who is signed in and has no business here: a redirect would go round in circles.
         """
         target = self._target(request)
-        query = urlencode({REDIRECT_FIELD_NAME: target})
         if not isinstance(request.user, User):
-            return HttpResponseRedirect(f"{reverse('account_login')}?{query}")
+            return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({REDIRECT_FIELD_NAME: target})}")
         if not self.may_enter(request):
             raise PermissionDenied
         if self.has_permission(request):
             return HttpResponseRedirect(target)
-        if is_mfa_enabled(request.user):
-            return HttpResponseRedirect(f"{reverse('mfa_reauthenticate')}?{query}")
-        messages.warning(request, "Set up a second factor first: this console asks for one at every sign-in.")
-        return HttpResponseRedirect(f"{reverse('mfa_activate_totp')}?{query}")
+        if not is_mfa_enabled(request.user):
+            messages.warning(request, "Set up a second factor first: this console asks for one at every sign-in.")
+        return HttpResponseRedirect(second_factor.page_that_asks(request, back=target))
 
     def _target(self, request: HttpRequest) -> str:
         asked = request.GET.get(REDIRECT_FIELD_NAME, "")

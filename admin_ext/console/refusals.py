@@ -2,12 +2,10 @@
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
-from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
-from django.utils.http import urlencode
 from django_fsm import TransitionNotAllowed
 
+from accounts import second_factor
 from core.errors import DomainError, NotFound, StepUpRequired
 
 REFUSALS = (DomainError, TransitionNotAllowed)
@@ -28,11 +26,9 @@ def go(request: HttpRequest, url: str) -> HttpResponse:
 
 def step_up(request: HttpRequest, *, back: str) -> HttpResponse:
     """To allauth's page that asks for the second factor again, and from there back."""
-    enrolled = is_mfa_enabled(request.user)
-    if not enrolled:
+    if not is_mfa_enabled(request.user):
         messages.warning(request, "Set up a second factor first; money only moves with one.")
-    page = reverse("mfa_reauthenticate" if enrolled else "mfa_activate_totp")
-    return go(request, f"{page}?{urlencode({REDIRECT_FIELD_NAME: back})}")
+    return go(request, second_factor.page_that_asks(request, back=back))
 
 
 def sentence(request: HttpRequest, refusal: Exception, *, back: str) -> HttpResponse:

@@ -5,6 +5,7 @@ from typing import Any
 from notifications import delivery
 
 _CODE = {"account/email/email_confirmation", "account/email/email_confirmation_signup", "account/email/login_code"}
+KEYS = {"account_code", "account_password_reset", "account_exists"}  # kinds whose text opens an account: no console shows it
 _NOTICES = {
     "account/email/email_changed": "the main address of your account was changed",
     "account/email/email_confirm": "an address of your account was confirmed",

@@ -19,6 +19,9 @@ NEW = "a much longer passphrase 42"
 
 
 def code_for(secret: str) -> str:
+    """The six digits of now, with two seconds left to enter them: a code is refused as soon as its half minute is over."""
+    if time.time() % 30 > 28:
+        time.sleep(2)
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 

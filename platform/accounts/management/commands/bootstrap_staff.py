@@ -15,11 +15,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")
-        parser.add_argument("--group", choices=[str(group) for group in StaffGroup], default=str(StaffGroup.SUPERUSER))
+        groups = [str(group) for group in StaffGroup]
+        parser.add_argument("--group", action="append", choices=groups, help="may be given several times; superuser where it is not given")
+        parser.add_argument("--another", action="store_true", help="although there are staff accounts already")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            link = bootstrap.bootstrap_staff(email=options["email"], group=StaffGroup(options["group"]))
+            groups = [StaffGroup(group) for group in options["group"] or [StaffGroup.SUPERUSER]]
+            link = bootstrap.bootstrap_staff(email=options["email"], groups=groups, another=options["another"])
         except DomainError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(link)
