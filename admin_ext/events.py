@@ -5,21 +5,32 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 
-from admin_ext.console import columns, filters
+from admin_ext.console import columns, edits, filters
 from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
+from admin_ext.event_forms import EventForm, PublishDialog, SessionDialog, UnpublishDialog, host_of
+from billing import refund_terms
+from core.errors import InvalidInput
+from events import authoring, publishing, sessions
 from events.models import Event, Session
 from organizations.permissions import Permission
 from registrations.models import Registration
 
 
 class EventAdmin(ConsoleModelAdmin):
+    form = EventForm
     view_permission = Permission.EVENT_VIEW
-    edit_permission = Permission.EVENT_MANAGE
-    edit_fields = ("title", "description", "venue", "online_url")
+    edit_permission = add_permission = Permission.EVENT_MANAGE
+    edit_fields = (
+        "title", "description", "format", "venue", "country", "online_url", "starts_at", "ends_at", "time_zone", "registration_opens_at",
+        "registration_closes_at", "capacity", "price", "currency", "tax_category", "is_listed", "guests_allowed", "credit_type", "credits",
+        "organization", "host_email",
+    )  # fmt: skip
     list_display = ["title", "state_badge", "starts", "seats", "price_shown", "host_link", "organization_link"]
     list_filter = [
         ("state", filters.States),
@@ -28,26 +39,97 @@ class EventAdmin(ConsoleModelAdmin):
         ("starts_at", filters.MomentRange),
     ]
     autocomplete_filters = ("organization",)
+    autocomplete_fields = ("organization",)
     organizer_hides = ("organization_link", "organization")
     list_select_related = ["organization", "host"]
     search_fields = ["title", "=slug"]
     empty_sentence = "No events yet. The first one is a draft until it is published."
+    actions_detail = ["publish", "unpublish", "add_session"]
     shown_id, state_badge = columns.number("Event"), columns.state()
     starts = columns.moment("starts_at", "Starts", zone="time_zone", sortable=True)
-    ends = columns.moment("ends_at", "Ends", zone="time_zone")
     published, created = columns.moment("published_at", "Published", zone="time_zone"), columns.moment("created_at", "Created")
-    opens = columns.moment("registration_opens_at", "Registration opens", zone="time_zone")
-    closes = columns.moment("registration_closes_at", "Registration closes", zone="time_zone")
     price_shown = columns.money("price_amount", "Price")
     host_link, organization_link = columns.link("host", "Host"), columns.link("organization", "Organization")
-    terms = columns.terms("refund_terms", "Refund terms")
+    terms = columns.terms("refund_terms", "Refund terms", otherwise=refund_terms.DEFAULT_TERMS)
+    _what = ("What", {"fields": ["title", "description"]})
+    _where = ("Where", {"fields": ["format", "venue", "country", "online_url"]})
+    _when = ("When", {"fields": ["time_zone", "starts_at", "ends_at", "registration_opens_at", "registration_closes_at"]})
+    _places = ("Places and price", {"fields": ["capacity", "price", "currency", "tax_category", "is_listed", "guests_allowed"]})
+    _credit = ("Credit", {"fields": ["credit_type", "credits"]})
+    add_fieldsets = (("Who", {"fields": ["organization", "host_email"]}), _what, _where, _when, _places, _credit)
     fieldsets = [
-        (None, {"fields": ["title", "description", "venue", "online_url"]}),
-        ("When", {"fields": ["state_badge", "starts", "ends", "time_zone", "opens", "closes", "published"]}),
-        ("Places and price", {"fields": ["seats", "price_shown", "tax_category", "terms", "guests_allowed", "is_listed"]}),
-        ("Credit", {"fields": ["credit_type", "credits"]}),
-        ("Record", {"fields": ["shown_id", "slug", "format", "country", "host_link", "organization_link", "created"]}),
+        (None, {"fields": ["state_badge", "seats", "starts", "public_page", "host_link", "organization_link"]}),
+        _what,
+        _where,
+        _when,
+        _places,
+        _credit,
+        ("Record", {"fields": ["shown_id", "slug", "terms", "created", "published"]}),
     ]
+    publish = operation_button(
+        publishing.publish,
+        name="publish",
+        id_argument="event_id",
+        label="Publish…",
+        done="Published; people can register now.",
+        permission=Permission.EVENT_MANAGE,
+        transition="publish",
+        form_class=PublishDialog,
+        gone="This event is published already.",
+        submit="Publish",
+    )
+    unpublish = operation_button(
+        publishing.unpublish,
+        name="unpublish",
+        id_argument="event_id",
+        label="Unpublish…",
+        done="Back to draft; it is no longer public.",
+        permission=Permission.EVENT_MANAGE,
+        transition="unpublish",
+        form_class=UnpublishDialog,
+        gone="Only a published event that has not started can go back to draft.",
+        submit="Unpublish",
+    )
+    add_session = operation_button(
+        sessions.add,
+        name="add_session",
+        id_argument="event_id",
+        label="Add session…",
+        done="Added.",
+        permission=Permission.EVENT_MANAGE,
+        shows=lambda event: event.state != Event.State.COMPLETED,
+        form_class=SessionDialog,
+        gone="The event is over; its sessions can no longer be changed.",
+        submit="Add session",
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj is not None or self.on_staff_site:
+            return found
+        return [("Who", {"fields": ["host_email"]}), *found[1:]]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """One call of the operation; it locks, checks and records. Raises DomainError."""
+        actor = self.actor(request)
+        if change:
+            edits.locked(self, request, obj)
+            authoring.edit(event_id=obj.pk, by=actor, **form.changes())
+            return
+        chosen = form.cleaned_data.get("organization")
+        organization_id = chosen.pk if chosen else actor.organization_id
+        if organization_id is None:
+            raise InvalidInput("Choose the organization that the event is of.", field="organization")
+        host = {"host_id": host_of(organization_id, form.cleaned_data["host_email"])} if form.cleaned_data["host_email"] else {}
+        values = {name: value for name, value in form.cleaned_data.items() if name not in ("price", "host_email", "organization")}
+        obj.__dict__.update(authoring.create(organization_id=organization_id, by=actor, **values, **host).__dict__)
+
+    def public_page(self, obj: Event) -> Any:
+        if obj.state == Event.State.DRAFT:
+            return "Not public yet"
+        return columns.as_anchor(reverse("web:event", args=[obj.slug]), "See it as attendees do")
+
+    public_page.short_description = "Public page"  # type: ignore[attr-defined]
 
     def seats(self, obj: Event) -> str:
         return f"{obj.seats_taken} of {obj.capacity}"
@@ -90,8 +172,6 @@ class EventAdmin(ConsoleModelAdmin):
 
 class SessionAdmin(ConsoleModelAdmin):
     view_permission = Permission.EVENT_VIEW
-    edit_permission = Permission.EVENT_MANAGE
-    edit_fields = ("title",)
     list_display = ["title", "event_link", "starts", "ends", "is_mandatory"]
     list_filter = [("event", filters.RelatedFilter), ("starts_at", filters.MomentRange)]
     autocomplete_filters = ("event",)

@@ -5,12 +5,46 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from admin_ext import bulk_kinds
+from admin_ext.billing.dialogs import RefundDialog
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
+from admin_ext.console.buttons import operation_button
+from admin_ext.console.dialogs import Dialog
+from billing import refunds
 from organizations.permissions import Permission
+from registrations import cancellation
+
+
+class CancelDialog(Dialog):
+    """What happens to the money is said before the place is taken away."""
+
+    def explain(self) -> list[str]:
+        back = cancellation.given_back(registration=self.obj, at=timezone.now(), by=self.actor)
+        if back is None:
+            return ["The seat is free again, and the attendee gets a mail. Nothing was paid."]
+        if back.amount == 0:
+            return ["The seat is free again, and the attendee gets a mail. Nothing is left to refund."]
+        return [f"The seat is free again, the attendee gets a mail, and {back} goes back: all that is left of the payment."]
+
+
+class PlaceRefundDialog(RefundDialog):
+    """The refund dialog of the place's payment."""
+
+    def __init__(self, *, obj: Any, **given: Any) -> None:
+        self.place = obj
+        super().__init__(obj=obj.payment, **given)
+        del self.fields["releases_place"]
+        self.preview_url = ""
+
+    def explain(self) -> list[str]:
+        return ["A refund in full gives the place back once the money has gone; a part leaves the place as it is."]
+
+    def values(self) -> dict[str, Any]:
+        return {name: value for name, value in super().values().items() if name != "source"}
 
 
 class RegistrationAdmin(ConsoleModelAdmin):
@@ -39,6 +73,33 @@ class RegistrationAdmin(ConsoleModelAdmin):
         ("When", {"fields": ["created", "held", "confirmed", "cancelled", "cancel_reason"]}),
         ("Record", {"fields": ["shown_id"]}),
     ]
+
+    actions_detail = ["cancel", "refund"]
+    cancel = operation_button(
+        cancellation.cancel,
+        name="cancel",
+        id_argument="registration_id",
+        label="Cancel place…",
+        done="Cancelled; the place is free again.",
+        permission=Permission.REGISTRATION_MANAGE,
+        transition="cancel",
+        form_class=CancelDialog,
+        gone="This registration is cancelled already.",
+        submit="Cancel the place",
+        danger=True,
+    )
+    refund = operation_button(
+        cancellation.refund,
+        name="refund",
+        id_argument="registration_id",
+        label="Refund…",
+        done="Refund requested; Stripe confirms it shortly.",
+        permission=Permission.PAYMENT_REFUND,
+        shows=lambda place: place.payment is not None and place.payment.is_captured and refunds.refundable(place.payment).amount > 0,
+        form_class=PlaceRefundDialog,
+        gone="Nothing of it can be refunded: it is unpaid, disputed, or refunded in full.",
+        submit="Request refund",
+    )
 
     def owner_of(self, obj: Any) -> tuple[UUID | None, UUID | None]:
         return obj.event.organization_id, obj.event.host_id

@@ -7,9 +7,10 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from admin_ext.console.dialogs import Dialog
-from billing import refund_terms, refunds
+from billing import refund_entries, refund_terms, refunds
 from billing.models import Payment, Refund
 from core.money import Money, parse_major
+from ledger.chart import CHART
 
 
 class RefundDialog(Dialog):
@@ -39,6 +40,7 @@ class RefundDialog(Dialog):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.offer = refunds.offer(self.obj, at=timezone.now())
+        self.preview_url = f"{self.request.path.rstrip('/').rpartition('/')[0]}/refund-preview/"
         field = self.fields["amount"]
         field.label = f"Amount ({self.obj.currency})"
         if self.offer.by_terms.amount:
@@ -69,6 +71,20 @@ class RefundDialog(Dialog):
         if amount > self.offer.refundable.amount:
             raise forms.ValidationError(f"Only {self.offer.refundable} of this payment can still be refunded.")
         return amount
+
+    def preview(self) -> list[tuple[str, Money]]:
+        """Who gives back how much of the amount that is typed; nothing where it is no amount yet."""
+        if not self.is_valid():
+            return []
+        amount = self.cleaned_data["amount"] or self.offer.by_terms.amount
+        entries = refund_entries.preview(self.obj, amount) if amount else []
+        return [(CHART[entry.account.code].meaning, Money(entry.amount, self.obj.currency)) for entry in entries]
+
+    @property
+    def waits(self) -> bool:
+        """Whether the amount that is typed would wait for a second person."""
+        amount = self.cleaned_data.get("amount") or self.offer.by_terms.amount
+        return bool(amount > self.offer.limit.amount)
 
     def values(self) -> dict[str, Any]:
         return {**self.cleaned_data, "source": Refund.Source.CONSOLE, "request_token": f"dialog-{self.token}"}

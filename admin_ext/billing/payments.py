@@ -3,7 +3,9 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_POST
 
 from admin_ext import bulk_kinds
 from admin_ext.billing.dialogs import RefundDialog
@@ -81,6 +83,17 @@ class PaymentAdmin(ConsoleModelAdmin):
 
     def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
         return self.get_queryset(request).select_related("organization", "user", "registration__event")
+
+    def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
+        return (("<str:object_id>/refund-preview/", "billing_payment_refund_preview", require_POST(self.refund_preview_view)),)
+
+    def refund_preview_view(self, request: HttpRequest, model_admin: Any, object_id: str) -> HttpResponse:
+        """What the dialog's amount would take from whom; changes nothing. Raises Http404."""
+        payment = self.get_object(request, object_id)
+        if payment is None or not self.allowed(request, Permission.PAYMENT_REFUND, payment):
+            raise Http404
+        form = RefundDialog(request=request, obj=payment, actor=self.actor(request), token="", data=request.POST)
+        return TemplateResponse(request, "admin_ext/refund_preview.html", {"rows": form.preview(), "form": form})
 
     def title_of(self, obj: Payment) -> str:
         return f"{obj.due} from {obj.name or obj.email}"

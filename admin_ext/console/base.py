@@ -19,7 +19,7 @@ from admin_ext.console.refusals import sentence
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import decoded
 from audit.actor import Actor
-from core.errors import DomainError
+from core.errors import DomainError, NotFound, PermissionRefused, StepUpRequired
 from organizations.permissions import Permission, allows
 
 
@@ -140,8 +140,16 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
             context["title"] = self.title_of(obj)
         try:
             return cast(HttpResponse, super().changeform_view(request, object_id, form_url, context))
-        except DomainError as refusal:
+        except (NotFound, StepUpRequired, PermissionRefused, edits.StalePage) as refusal:
             return sentence(request, refusal, back=request.get_full_path())
+        except DomainError as refusal:
+            request.__dict__["_console_refusal"] = refusal  # once more: the form then keeps what was typed and says why not
+            return cast(HttpResponse, super().changeform_view(request, object_id, form_url, context))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form_class = super().get_form(request, obj, change=change, **kwargs)
+        refusal = request.__dict__.get("_console_refusal")
+        return type("Refused", (edits.RefusedForm, form_class), {"refusal": refusal}) if refusal is not None else form_class
 
     def title_of(self, obj: Any) -> str:
         return str(obj)
@@ -149,6 +157,7 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], add: bool = False, change: bool = False, form_url: str = "", obj: Any = None
     ) -> TemplateResponse:
+        context["show_save_and_add_another"] = False
         context["seen"] = edits.version_of(obj) if obj is not None else ""
         return cast(TemplateResponse, super().render_change_form(request, context, add, change, form_url, obj))
 

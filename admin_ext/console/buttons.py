@@ -85,7 +85,7 @@ def _answer(button: Button, admin: Any, request: HttpRequest, object_id: str) ->
     form = button.form_class(request=request, obj=obj, actor=admin.actor(request), token=request.POST.get("token", ""), data=request.POST)
     if not form.is_valid():
         return _dialog(button, admin, request, form, back)
-    return _run(button, admin, request, form, back)
+    return _run(button, admin, request, obj, form, back)
 
 
 def _opened(button: Button, admin: Any, request: HttpRequest, obj: Any, back: str) -> HttpResponse:
@@ -100,8 +100,8 @@ def _opened(button: Button, admin: Any, request: HttpRequest, obj: Any, back: st
     return _dialog(button, admin, request, form, back, gone="" if button.possible(obj) else button.gone)
 
 
-def _run(button: Button, admin: Any, request: HttpRequest, form: Dialog, back: str) -> HttpResponse:
-    actor, obj = admin.actor(request), form.obj
+def _run(button: Button, admin: Any, request: HttpRequest, obj: Any, form: Dialog, back: str) -> HttpResponse:
+    actor = admin.actor(request)
     organization_id, responsible_id = admin.owner_of(obj)
     try:
         require(actor, button.permission, organization_id, responsible_id=responsible_id)

@@ -18,6 +18,9 @@ class Dialog(forms.Form):
         self.request, self.obj, self.actor, self.token = request, obj, actor, token
         super().__init__(data=data)
 
+    blocked: Any = False  # whether this cannot be submitted, as `explain` says
+    preview_url = ""  # where the dialog posts its fields to show what they would do
+
     def explain(self) -> list[str]:
         return []
 

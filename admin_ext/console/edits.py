@@ -17,9 +17,33 @@ class StalePage(DomainError):
         super().__init__("Somebody else saved this after you opened the page. Nothing was changed; look at it now and edit again.")
 
 
+class RefusedForm:
+    """Mixed into a form whose values an operation refused: they stay, and the refusal stands at its field."""
+
+    refusal: DomainError
+
+    def clean(self) -> Any:
+        form: Any = self
+        values = super().clean()  # type: ignore[misc]
+        field = getattr(self.refusal, "field", None)
+        form.add_error(field if field in form.fields else None, str(self.refusal))
+        return values
+
+
 def version_of(obj: Any) -> str:
     changed = getattr(obj, "updated_at", None)
     return changed.isoformat() if changed else ""
+
+
+def locked(admin: Any, request: HttpRequest, obj: Any) -> Any:
+    """The row as it stands, locked. Raises StalePage where somebody saved it after this page was opened.
+
+    Two people who edit one row queue here, or the second would overwrite the first without having seen it.
+    """
+    row = admin.get_queryset(request).select_for_update(of=("self",)).get(pk=obj.pk)
+    if request.POST.get("_seen", "") != version_of(row):
+        raise StalePage
+    return row
 
 
 def save(admin: Any, request: HttpRequest, obj: Any, form: Any) -> None:
@@ -36,11 +60,8 @@ def save(admin: Any, request: HttpRequest, obj: Any, form: Any) -> None:
     organization_id, responsible_id = admin.owner_of(obj)
     if admin.edit_permission is None:
         raise PermissionRefused("edit")
-    # Two people who edit one row queue here, or the second would overwrite the first without having seen it.
-    before = admin.get_queryset(request).select_for_update(of=("self",)).get(pk=obj.pk)
+    before = locked(admin, request, obj)
     require(actor, admin.edit_permission, organization_id, responsible_id=responsible_id)
-    if request.POST.get("_seen", "") != version_of(before):
-        raise StalePage
     changed = [name for name in form.changed_data if name in admin.edit_fields]
     if not changed:
         return

@@ -39,6 +39,13 @@ def _post(refund: Refund, fact: str, description: str, money: Entry, at: datetim
     )
 
 
+def preview(payment: Payment, amount: int) -> list[Entry]:
+    """What a further refund of `amount` (minor units) would take from each account; nothing is written, so no lock is needed."""
+    live = payment.refunds.taking_money().total() + amount
+    shares = postings.refund_shares(payment, list(payment.lines.order_by("position")), live=live, held=_held(payment))
+    return [entry for entry in shares if entry.amount]
+
+
 def _held(payment: Payment) -> dict[Account, int]:
     """What refunds of the payment hold of each account by their requests and reversals so far."""
     references = [reference for refund in payment.refunds.all() for reference in refund.references("requested", "reversal")]

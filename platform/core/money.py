@@ -3,6 +3,7 @@
 Source: Stripe, "Supported currencies": zero-decimal and three-decimal currencies, ISK as a two-decimal currency whose amounts end in 00.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,6 +24,9 @@ _TWO_DECIMAL = frozenset([
 ])
 # fmt: on
 CURRENCIES = _ZERO_DECIMAL | _TWO_DECIMAL | _THREE_DECIMAL
+
+
+_TYPED = re.compile(r"[+-]?[0-9,]{0,20}\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,2})?")
 
 
 class UnknownCurrency(ValueError):
@@ -93,10 +97,9 @@ class Money:
 
 def parse_major(text: str, currency: str) -> int:
     """Minor units of what a person typed ("12.50"). Raises ValueError where it is no amount of this currency."""
-    try:
-        value = Decimal(text.strip().replace(",", ""))
-    except ArithmeticError as error:
-        raise ValueError("not a number") from error
+    if not _TYPED.fullmatch(text.strip()):  # "1e999999999" would be a number of a gigabyte
+        raise ValueError("not a number")
+    value = Decimal(text.strip().replace(",", ""))
     minor = value.scaleb(exponent(currency))
     if not minor.is_finite() or minor != minor.to_integral_value() or int(minor) % step(currency):
         raise ValueError(f"{currency} has no such amount")

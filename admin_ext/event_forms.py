@@ -1,0 +1,158 @@
+"""What people type about events: prices in major units, times as the clocks at the event show them."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.utils import timezone
+from unfold.widgets import (
+    INPUT_CLASSES,
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from admin_ext.console.dialogs import Dialog
+from core.money import Money, parse_major
+from events import commitments, local_times, publishing
+from events.models import Event
+from organizations.models import Membership
+
+LOCAL = "%Y-%m-%dT%H:%M"
+
+
+class LocalMoment(forms.DateTimeField):
+    """A date and time without a zone; whoever reads it knows whose clock is meant."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.DateTimeInput(attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format=LOCAL)
+        super().__init__(widget=widget, input_formats=[LOCAL, "%Y-%m-%dT%H:%M:%S"], **options)
+
+    def to_python(self, value: Any) -> datetime | None:
+        found = super().to_python(value)
+        return timezone.make_naive(found, timezone.get_current_timezone()) if found is not None and timezone.is_aware(found) else found
+
+
+def at_the_event(value: datetime | None, zone: str) -> datetime | None:
+    return value.replace(tzinfo=ZoneInfo(zone)) if value is not None else None
+
+
+class EventForm(forms.ModelForm):  # type: ignore[type-arg]
+    """price: major units of the currency. Moments are of the event's own time zone."""
+
+    TIMES = ("starts_at", "ends_at", "registration_opens_at", "registration_closes_at")
+    starts_at = LocalMoment(label="Starts", help_text="As the clocks at the event show it.")
+    ends_at = LocalMoment(label="Ends")
+    registration_opens_at = LocalMoment(label="Registration opens", required=False, help_text="Left empty: as soon as it is published.")
+    registration_closes_at = LocalMoment(label="Registration closes", required=False, help_text="Left empty: when the event starts.")
+    price = forms.CharField(
+        label="Price",
+        max_length=30,
+        initial="0",
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
+        help_text="0 for a free event.",
+    )
+    host_email = forms.EmailField(
+        label="Host's email", required=False, widget=UnfoldAdminEmailInputWidget, help_text="A member of the organization. Left empty: you."
+    )
+
+    class Meta:
+        model = Event
+        fields: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        instance: Event | None = options.get("instance")
+        if instance is not None:
+            shown = {name: _local(getattr(instance, name), instance.time_zone) for name in self.TIMES}
+            options["initial"] = {**shown, "price": str(instance.price.major), **(options.get("initial") or {})}
+        super().__init__(*args, **options)
+        if "currency" in self.fields:
+            choices = [(one, one) for one in settings.SETTLEMENT_CURRENCIES]
+            self.fields["currency"] = forms.ChoiceField(label="Currency", choices=choices, widget=UnfoldAdminSelectWidget)
+
+    def clean_time_zone(self) -> str:
+        zone: str = self.cleaned_data["time_zone"]
+        if not local_times.is_zone(zone):
+            raise forms.ValidationError("Give the time zone by its IANA name, such as Europe/Berlin.")
+        return zone
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        zone = values.get("time_zone")
+        for name in self.TIMES:
+            if zone and values.get(name) is not None:
+                values[name] = at_the_event(values[name], zone)
+        currency = values.get("currency")
+        if currency and "price" in values:
+            try:
+                values["price_amount"] = parse_major(values["price"], currency)
+            except ValueError:
+                self.add_error("price", f"Write the price as a number that {currency} has, such as {Money(2500, currency).major}.")
+        return values
+
+    def changes(self) -> dict[str, Any]:
+        """What was typed, in the names and units of the operation."""
+        names = {name for name in self.changed_data if name not in ("price", "host_email", "organization")}
+        if "time_zone" in self.changed_data:
+            names |= {name for name in self.TIMES if name in self.cleaned_data}  # the same clock time is another moment
+        found = {name: self.cleaned_data[name] for name in names}
+        if {"price", "currency"} & set(self.changed_data):
+            found["price_amount"] = self.cleaned_data["price_amount"]
+        return found
+
+
+def _local(value: datetime | None, zone: str) -> str | None:
+    return local_times.in_zone(value, zone).strftime(LOCAL) if value else None
+
+
+class SessionDialog(Dialog):
+    title = forms.CharField(label="Title", max_length=200, widget=UnfoldAdminTextInputWidget)
+    starts_at = LocalMoment(label="Starts")
+    ends_at = LocalMoment(label="Ends")
+    is_mandatory = forms.BooleanField(label="Needed for the certificate", required=False, initial=True, widget=UnfoldBooleanSwitchWidget)
+
+    def facts(self) -> list[tuple[str, Any]]:
+        event: Event = self.obj
+        return [("The event", local_times.span(event.starts_at, event.ends_at, event.time_zone))]
+
+    def values(self) -> dict[str, Any]:
+        zone, found = self.obj.time_zone, self.cleaned_data
+        return {**found, "starts_at": at_the_event(found["starts_at"], zone), "ends_at": at_the_event(found["ends_at"], zone)}
+
+
+class PublishDialog(Dialog):
+    """The checklist, before anybody tries."""
+
+    def failures(self) -> list[publishing.Failure]:
+        return publishing.checklist(self.obj, list(self.obj.sessions.order_by("starts_at")), at=timezone.now())
+
+    @property
+    def blocked(self) -> bool:
+        return bool(self.failures())
+
+    def explain(self) -> list[str]:
+        found = self.failures()
+        if found:
+            return ["Before it can be published:", *(f"• {failure.fix}" for failure in found)]
+        return ["Everything on the checklist is in place. From then on people can register."]
+
+
+class UnpublishDialog(Dialog):
+    def explain(self) -> list[str]:
+        seats = commitments.sold(self.obj.pk).seats
+        if seats:
+            return [f"{seats} places are taken. An event that people registered for stays published."]
+        return ["Nobody has registered yet. The event disappears from public pages until it is published again."]
+
+    @property
+    def blocked(self) -> bool:
+        return bool(commitments.sold(self.obj.pk).seats)
+
+
+def host_of(organization_id: Any, email: str) -> Any:
+    """The member's user id; None where nobody of that address works there, which the operation refuses."""
+    members = Membership.objects.active().filter(organization_id=organization_id, user__email__iexact=email)
+    return members.values_list("user_id", flat=True).first()
