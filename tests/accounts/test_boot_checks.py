@@ -94,3 +94,15 @@ def test_sends_a_live_key_nowhere_but_to_stripe(environment: str) -> None:
     done = check(ENVIRONMENT=environment, STRIPE_SECRET_KEY="sk_live_" + "a" * 24, STRIPE_API_BASE="http://127.0.0.1:12111")
     assert done.returncode != 0
     assert "A live Stripe key may only be used with https://api.stripe.com" in done.stderr
+
+
+@pytest.mark.gap("10.4")
+@pytest.mark.parametrize(("environment", "required"), [("production", "True"), ("demo", "False")])
+def test_asks_for_a_second_factor_wherever_it_is_not_the_demo(environment: str, required: str) -> None:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    given = {**inherited, **SAFE, "ENVIRONMENT": environment, "SECOND_FACTOR_REQUIRED": "False", "PYTHONPATH": "platform:."}
+    program = "from config import settings; print(settings.SECOND_FACTOR_REQUIRED)"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], cwd=BASE_DIR, env=given, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == required

@@ -188,3 +188,11 @@ def test_pages_of_the_account_are_ours_and_obey_the_strict_policy(client: Client
     assert "web/site.css" in page
     assert not re.search(r"<style|style=|<script|onclick=", page)
     assert page.count("<h1>") == 1
+
+
+@pytest.mark.gap("10.4")
+@pytest.mark.parametrize("required", [True, False])
+def test_pages_say_where_no_second_factor_is_asked_for(client: Client, settings: Any, required: bool) -> None:
+    settings.SECOND_FACTOR_REQUIRED = required
+    page = client.get(reverse("account_login")).content
+    assert (b"sign-in without a second factor" in page) is not required
