@@ -1,6 +1,6 @@
 """The whole product in one terminal, for `make demo`: database, Stripe's stand-in, web and workers, stopped in the right order.
 
-Everything derives from PORT and the folder: the stand-in listens on PORT + 1, data and logs are in var/. Two clones with two ports
+Everything derives from PORT and the folder: the stand-in listens 10,000 above PORT, data and logs are in var/. Two clones with two ports
 run side by side. Ctrl-C, SIGTERM and a closed terminal end every process; so does the end of any one of them.
 """
 
@@ -40,7 +40,8 @@ class Supervisor:
 
     def __init__(self, *, port: int, var: Path) -> None:
         self.port, self.var = port, var
-        self.url, self.stripe_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
+        self.stripe_port = port + 10_000 if port <= 55_535 else port - 10_000  # a neighbour's demo may be on the next port
+        self.url, self.stripe_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{self.stripe_port}"
         self._ending = threading.Event()
         self._watched: list[Child] = []
         self._env = {
@@ -64,7 +65,8 @@ class Supervisor:
         started = time.monotonic()
         with ExitStack() as stack:  # left in reverse: web, workers, the stand-in, the database
             stack.enter_context(_only_one(self.var))
-            for port in (self.port, self.port + 1):
+            child_processes.stop_left_over(self.var / "log")
+            for port in (self.port, self.stripe_port):
                 _require_free(port)
             stack.enter_context(self._database())
             stack.enter_context(self._children([("stripe", self._sandbox_command(), {})], grace=10))
@@ -119,7 +121,7 @@ class Supervisor:
 
     def _sandbox_command(self) -> list[str]:
         state = self.var / "stripe.sqlite3"
-        return [sys.executable, "-m", "sandbox.stripe", "--port", str(self.port + 1), "--state", str(state)]
+        return [sys.executable, "-m", "sandbox.stripe", "--port", str(self.stripe_port), "--state", str(state)]
 
     def _web_command(self) -> list[str]:
         granian = str(Path(sys.executable).with_name("granian"))
@@ -205,6 +207,12 @@ def _only_one(var: Path) -> Iterator[None]:
         yield
 
 
+def _port(given: str) -> int:
+    if given.isdecimal() and 1024 <= int(given) <= 65_535:
+        return int(given)
+    raise Trouble(f"PORT must be a number from 1024 to 65535, not {given!r}.")
+
+
 def _require_free(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -232,10 +240,10 @@ def say(text: str) -> None:
 
 def main() -> int:
     var = Path(os.environ.get("VAR_DIR", ROOT / "var")).resolve()
-    supervisor = Supervisor(port=int(os.environ.get("PORT", "8000")), var=var)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, supervisor.end)
     try:
+        supervisor = Supervisor(port=_port(os.environ.get("PORT", "8000")), var=var)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, supervisor.end)
         supervisor.run()
     except Stopped:
         say("Stopped while starting.")

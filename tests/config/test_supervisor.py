@@ -1,5 +1,6 @@
 """`make demo`: everything starts from one process, and nothing is left when it ends, however it ends."""
 
+import json
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from tests.processes import ROOT, free_port, until
 
 
 class Demo:
-    def __init__(self, var: Path, port: int) -> None:
+    def __init__(self, var: Path, port: int | str) -> None:
         self.var, self.port, self.url = var, port, f"http://127.0.0.1:{port}"
         env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "BASE_URL", "DJANGO_SETTINGS_MODULE")}
         env |= {"ENVIRONMENT": "demo", "PYTHONPATH": str(ROOT / "platform"), "PORT": str(port), "VAR_DIR": str(var), "DEMO_SIZE": "400"}
@@ -117,3 +118,24 @@ class TestDemo:
         assert code == 1
         assert complained == f"Port {port} is taken; stop what uses it, or take others with: make demo PORT=8100\n"
         assert demo.left() == []
+
+    def test_names_a_port_that_is_none(self, var: Path) -> None:
+        code, _, complained = Demo(var, "eight").end()
+
+        assert (code, complained) == (1, "PORT must be a number from 1024 to 65535, not 'eight'.\n")
+
+    def test_starts_again_after_its_supervisor_was_killed(self, demo: Demo) -> None:
+        until(lambda: any("sandbox.stripe" in line for line in demo.left()), "the stand-in for Stripe runs")
+        stand_in = json.loads((demo.var / "log" / "stripe.pid").read_text())["pid"]
+        os.kill(stand_in, signal.SIGSTOP)  # it cannot hear that its parent is gone
+        demo.process.kill()
+        demo.process.communicate()
+        assert psutil.pid_exists(stand_in)
+
+        again = Demo(demo.var, demo.port)
+        until(lambda: again.process.poll() is not None or "prepare.pid" in os.listdir(demo.var / "log"), "the next start has come further")
+        assert not psutil.pid_exists(stand_in)
+        again.process.send_signal(signal.SIGTERM)
+        code, _, complained = again.end()
+        assert (code, complained) == (0, "")
+        assert again.left() == []
