@@ -57,6 +57,7 @@ def _settings(title: str, symbol: str, colours: dict[str, str]) -> dict[str, Any
         "ENVIRONMENT": "config.unfold.environment",
         "COLORS": {"primary": colours, "font": _FONT},
         "STYLES": [_static("admin_ext/console.css")],
+        "SCRIPTS": [_static("admin_ext/console.js")],
         "COMMAND": {"search_models": False, "show_history": False},
         "ACCOUNT": {
             "navigation": [

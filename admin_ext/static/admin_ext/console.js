@@ -1,0 +1,11 @@
+// Select2 names its box after its empty content; name it after the field's label.
+window.addEventListener("load", () => {
+    for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {
+        const box = select.parentElement.querySelector(".select2-selection");
+        const label = select.id && document.querySelector(`label[for="${select.id}"]`);
+        if (box) {
+            box.removeAttribute("aria-labelledby");
+            box.setAttribute("aria-label", label ? label.textContent.trim() : select.name);
+        }
+    }
+});
