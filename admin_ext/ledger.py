@@ -10,7 +10,7 @@ from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.panels import Panel
 from ledger import balances, invariants
 from ledger.chart import CHART
-from ledger.models import LedgerEntry, LedgerTransaction
+from ledger.models import InvariantRun, LedgerEntry, LedgerTransaction
 from organizations.models import Organization
 from organizations.permissions import Permission
 
@@ -83,10 +83,13 @@ class LedgerTransactionAdmin(ConsoleModelAdmin):
         return self.own_page(request, "admin_ext/trial_balance.html", "Trial balance", books=books, by_owner=by_owner)
 
     def invariants_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
-        """GET shows the rules, POST asks each of them: some read all books and Stripe's balance."""
-        found = invariants.violations() if request.method == "POST" and self.has_view_permission(request) else None
-        rules = [{"rule": one, "broken": found[one.name] if found is not None else None} for one in invariants.registered()]
-        return self.own_page(request, "admin_ext/invariants.html", "Invariants", rules=rules, checked=found is not None)
+        """GET shows what the last nightly run found, POST asks each rule now: some read all books and Stripe's balance."""
+        last = InvariantRun.objects.order_by("-id").first()
+        now = invariants.violations() if request.method == "POST" and self.has_view_permission(request) else None
+        found = now if now is not None else last.violations if last is not None else None
+        rules = [{"rule": one, "broken": found.get(one.name, []) if found is not None else None} for one in invariants.registered()]
+        at = last.ran_at if now is None and last is not None else None
+        return self.own_page(request, "admin_ext/invariants.html", "Invariants", rules=rules, checked=found is not None, at=at)
 
 
 class LedgerEntryAdmin(ConsoleModelAdmin):
