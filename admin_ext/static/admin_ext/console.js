@@ -4,8 +4,11 @@ window.addEventListener("load", () => {
         const box = select.parentElement.querySelector(".select2-selection");
         const label = select.id && document.querySelector(`label[for="${select.id}"]`);
         if (box) {
-            box.removeAttribute("aria-labelledby");
-            box.setAttribute("aria-label", label ? label.textContent.trim() : select.name);
+            const name = label ? label.textContent.trim() : select.name;
+            for (const part of [box, ...box.querySelectorAll("[role=textbox]")]) {
+                part.removeAttribute("aria-labelledby");
+                part.setAttribute("aria-label", name);
+            }
         }
     }
 });
