@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q
+from django.db.models import OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
@@ -25,14 +25,18 @@ _SESSION = JSONObject(id="id", title="title", starts_at="starts_at", ends_at="en
 
 def find(named: str, by: Actor) -> Event:
     """By typed id or by slug: whatever was ever published, and drafts for those who work on them. Raises NotFound."""
-    sessions = Session.objects.filter(event=OuterRef("pk")).order_by("starts_at", "position").values(json=_SESSION)
-    rows = Event.objects.filter(_named(named)).select_related("organization").annotate(session_rows=ArraySubquery(sessions))
-    event = rows.filter(Q(pk__in=Event.objects.reachable().values("pk"))).first()
+    event = _whole(Event.objects.reachable().filter(_named(named)))
     if event is None and by.user_id is not None:
-        event = rows.filter(Q(pk__in=Event.objects.visible_to(by).values("pk"))).first()
+        event = _whole(Event.objects.visible_to(by).filter(_named(named)))
     if event is None:
         raise NotFound("event")
     return event
+
+
+def _whole(rows: QuerySet[Event]) -> Event | None:
+    """With its organizer and its sessions, in one query."""
+    sessions = Session.objects.filter(event=OuterRef("pk")).order_by("starts_at", "position").values(json=_SESSION)
+    return rows.select_related("organization").annotate(session_rows=ArraySubquery(sessions)).first()
 
 
 def _named(text: str) -> Q:
