@@ -91,6 +91,7 @@ DOMAIN: dict[str, Meaning] = {
     "SAME_PERSON": Meaning(409, "Nobody approves the refund that they requested."),
     "SECOND_CHARGE": Meaning(409, "A second charge arrived for something that is paid; a person refunds it."),
     "SECOND_FACTOR_REQUIRED": Meaning(403, "Enter your second factor again, then repeat this."),
+    "STAFF_EXIST": Meaning(409, "There are staff accounts already; another one is asked for by name."),
     "TOTAL_ABOVE_MAXIMUM": Meaning(409, "More than one card payment can be."),
     "TOTAL_BELOW_MINIMUM": Meaning(409, "Less than a card payment can be."),
     "WRONG_CURRENCY": Meaning(422, "The payment was made in another currency."),
