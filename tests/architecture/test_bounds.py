@@ -3,10 +3,14 @@
 import ast
 import io
 import re
+import subprocess
+import sys
 import tokenize
 from collections.abc import Iterator
 
-from tests.architecture.source import DOMAIN, Module, modules
+import pytest
+
+from tests.architecture.source import DOMAIN, ROOT, Module, modules
 
 MODULE_LINES, TEST_MODULE_LINES, FUNCTION_LINES, MODELS_PER_MODULE = 300, 400, 40, 2
 # The two loops that must outlive whatever a task does.
@@ -114,6 +118,7 @@ class TestImports:
         found = [module.name for module in modules() if module.package in DOMAIN and module.imported() & {"unfold", "ninja"}]
         assert found == []
 
+    @pytest.mark.rule("C1")
     def test_no_app_uses_djangos_signals(self) -> None:
         found = []
         for module in modules():
@@ -121,3 +126,24 @@ class TestImports:
                 if isinstance(node, ast.ImportFrom) and (node.module or "").endswith(("dispatch", "signals")) and module.package in DOMAIN:
                     found.append(f"{module.name}:{node.lineno}")
         assert found == []
+
+
+@pytest.mark.gap("9.6")
+class TestNames:
+    """A dead import broke the predecessor's sign-in: no name stands there unused, and none is used that is not there."""
+
+    def _lint(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise", *arguments]
+        return subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=False)
+
+    def test_are_all_defined_and_all_used(self) -> None:
+        found = self._lint("--select", "F", ".")
+
+        assert (found.returncode, found.stdout) == (0, "All checks passed!\n")
+
+    @pytest.mark.parametrize(("text", "code"), [("import jwt\n", "F401"), ("print(jwt)\n", "F821")])
+    def test_are_refused_by_the_projects_own_rules(self, text: str, code: str) -> None:
+        found = self._lint("--stdin-filename", "platform/accounts/tokens.py", "-", text=text)
+
+        assert found.returncode == 1
+        assert code in found.stdout

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
 from croniter import croniter
 
 from billing import fulfillment
@@ -57,6 +58,7 @@ class TestSchedules:
 
 
 class TestRegistries:
+    @pytest.mark.rule("C1")
     def test_whatever_can_be_bought_is_handed_over_by_somebody(self) -> None:
         """Each app that sells has a constant PURPOSE, in the module that sells."""
         sold = set()
