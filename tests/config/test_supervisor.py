@@ -6,14 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from config import child_processes, supervisor
 from tests.processes import ROOT, free_port, until
 
 
@@ -27,29 +30,33 @@ class Demo:
             command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
 
-    def ready(self) -> bool:
-        assert self.process.poll() is None, self.process.communicate()
-        try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2):  # noqa: S310  our own address
-                return True
-        except OSError:
-            return False
-
     def end(self) -> tuple[int, str, str]:
         said, complained = self.process.communicate(timeout=90)
         return self.process.returncode, said, complained
 
     def left(self) -> list[str]:
-        """Command lines of living processes that belong to this demo."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                belongs = process.environ().get("VAR_DIR") == str(self.var) or str(self.var) in " ".join(process.cmdline())
-                if belongs and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(" ".join(process.cmdline()))
-            except psutil.Error:
-                continue
-        return found
+        return running_from(self.var)
+
+
+def running_from(var: Path) -> list[str]:
+    """Command lines of living processes that belong to the demo whose data is in `var`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            belongs = process.environ().get("VAR_DIR") == str(var) or str(var) in " ".join(process.cmdline())
+            if belongs and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+def is_up(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310  our own address
+            return True
+    except OSError:
+        return False
 
 
 @pytest.fixture
@@ -66,20 +73,65 @@ def demo(var: Path) -> Iterator[Demo]:
         started.end()
 
 
-class TestDemo:
-    def test_runs_until_it_is_asked_to_end_and_leaves_nothing(self, demo: Demo) -> None:
-        until(demo.ready, "the demo is ready", seconds=150)
-        with urllib.request.urlopen(f"{demo.url}/accounts/login/", timeout=10) as page:  # noqa: S310  as above
-            assert page.status == 200
-        assert any("postgres" in line for line in demo.left())
-        assert sum("qcluster" in line for line in demo.left()) >= 3
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
-        demo.process.send_signal(signal.SIGTERM)
-        code, said, complained = demo.end()
+
+@pytest.mark.usefixtures("own_signals")
+class TestMain:
+    """In this process, so that what it does is measured."""
+
+    def test_runs_until_it_is_asked_to_end_and_leaves_nothing(self, var: Path, monkeypatch: Any, capsys: Any) -> None:
+        url, seen = f"http://127.0.0.1:{self._environment(var, monkeypatch)}", []
+
+        def look_around() -> None:
+            try:
+                until(lambda: is_up(url), "the demo is ready", seconds=150)
+                with urllib.request.urlopen(f"{url}/accounts/login/", timeout=30) as page:  # noqa: S310  our own address
+                    seen.append(page.status)
+                seen.extend(running_from(var))
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        looking = threading.Thread(target=look_around)
+        looking.start()
+        code = supervisor.main()
+        looking.join()
+
+        said, complained = capsys.readouterr()
         assert (code, complained) == (0, "")
-        assert demo.url in said
+        assert seen[0] == 200
+        assert sum("qcluster" in str(line) for line in seen) >= 3
+        assert sum("postgres" in str(line) for line in seen) >= 1
+        assert f"finance@cpd.example              {url}/staff/" in said
         assert "Stopping: web, workers" in said
-        assert demo.left() == []
+        assert running_from(var) == []
+
+    def test_says_what_is_wrong_with_the_database(self, var: Path, monkeypatch: Any, capsys: Any) -> None:
+        self._environment(var, monkeypatch)
+        monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+
+        assert supervisor.main() == 1
+        complained = capsys.readouterr().err
+        assert complained.startswith("The database could not be prepared. The end of ")
+        assert "connection" in complained
+        assert running_from(var) == []
+
+    def _environment(self, var: Path, monkeypatch: Any) -> int:
+        port = free_port()
+        for name, value in {"ENVIRONMENT": "demo", "PORT": str(port), "VAR_DIR": str(var), "DEMO_SIZE": "400"}.items():
+            monkeypatch.setenv(name, value)
+        for name in ("DATABASE_URL", "BASE_URL"):
+            monkeypatch.delenv(name, raising=False)
+        return port
+
+
+class TestDemo:
+    """As `make demo` runs it: a process of its own."""
 
     def test_stops_everything_when_one_process_ends(self, demo: Demo) -> None:
         until(lambda: any("sandbox.stripe" in line for line in demo.left()), "the stand-in for Stripe runs")
@@ -139,3 +191,13 @@ class TestDemo:
         code, _, complained = again.end()
         assert (code, complained) == (0, "")
         assert again.left() == []
+
+
+class TestStop:
+    def test_kills_what_does_not_end_in_time_with_all_it_started(self, tmp_path: Path) -> None:
+        stubborn = "trap '' TERM; sleep 61 & echo started; wait; sleep 62"
+        child = child_processes.start("stubborn", ["bash", "-c", stubborn], folder=tmp_path, env={}, log=tmp_path / "log", grace=0.3)
+        until(lambda: "started" in child.last_words(), "it runs")
+
+        assert child_processes.stop([child]) == [child]
+        assert not child.is_running
