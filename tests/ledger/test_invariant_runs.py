@@ -38,6 +38,8 @@ class TestRun:
         assert (kept.rules, kept.violations) == (2, {"broken": ["The books are off by 1."]})
         assert str(kept).endswith(": 1 of 2 rules broken")
         assert kept.public_id.startswith("inv_")
+        assert str(kept).endswith(": 1 of 2 rules broken")
+        assert kept.public_id.startswith("inv_")
         assert [(line["log_level"], line["invariant"]) for line in logs] == [("error", "broken")]
 
     def test_says_nothing_where_all_rules_hold(self, rules: dict[str, invariants.Invariant]) -> None:
