@@ -113,5 +113,5 @@ class TestPrivateQueue:
     @pytest.mark.rule("S1")
     def test_no_address_runs_a_task(self, client: Client) -> None:
         for path in ("/tasks", "/api/v1/tasks", "/api/v1/jobs/run", "/internal/tasks/core.jobs.run"):
-            assert client.post(path, {"task": "core.jobs.sweep"}).status_code in (403, 404, 405)
+            assert client.post(path, {"task": "core.jobs.sweep"}, content_type="application/json").status_code in (403, 404, 405)
         assert Job.objects.count() == 0
