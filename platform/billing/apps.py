@@ -17,3 +17,5 @@ class BillingConfig(AppConfig):
         register("refunded_within_captured", "Refunds never exceed what was captured.", invariants.refunded_within_captured)
         register("refunds_in_flight", "The books hold in flight what the refunds do.", invariants.refunds_in_flight_match)
         register("stripe_balance", "The ledger's Stripe balance is Stripe's.", invariants.stripe_balance_matches)
+        register("disputes_held", "The books hold for disputes what Stripe withdrew and nobody decided.", invariants.disputes_held_match)
+        register("decided_disputes", "A decided dispute holds nothing.", invariants.decided_disputes_hold_nothing)

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from django.conf import settings
 
-from billing.models import Payment, Refund
+from billing.models import Dispute, Payment, Refund
 from core import jobs
 from core.money import Money
 from notifications import delivery
+from organizations.models import Role
 
 
 def _about_payment(payment: Payment) -> dict[str, Any]:
@@ -86,3 +87,30 @@ def send_refund_failed(*, refund_id: UUID) -> None:
     refund = _refund(refund_id)
     key = f"refund-failed:{refund_id}:{refund.attempt}"
     _to_payer("refund_failed", refund.payment, _about_refund(refund), dedupe_key=key, related=refund)
+
+
+@jobs.task()
+def send_dispute_changed(*, dispute_id: UUID, status: str) -> None:
+    """Tell those who look after the organization's money that a dispute came, changed hands or was decided."""
+    dispute = Dispute.objects.select_related("payment__organization").get(pk=dispute_id)
+    payment = dispute.payment
+    context = {
+        **_about_payment(payment),
+        "disputed": str(dispute.money),
+        "status": Dispute.Status(status).label,
+        "needs_answer": status in Dispute.ANSWERABLE,
+        "is_over": status in Dispute.FINAL,
+        "due_by": dispute.due_by.isoformat() if dispute.due_by else "",
+        "bank_reason": dispute.reason.replace("_", " "),
+        "reference": dispute.public_id,
+    }
+    for member in payment.organization.memberships.active().filter(role=Role.ADMIN).select_related("user"):
+        delivery.queue(
+            kind="dispute_changed",
+            to=member.user.email,
+            context=context,
+            user_id=member.user_id,
+            organization_id=payment.organization_id,
+            related=dispute,
+            dedupe_key=f"dispute:{dispute_id}:{status}:{member.user_id}",
+        )

@@ -1,16 +1,19 @@
 """Rules about money that must always hold, each a named line on the console's invariant page and in the nightly run."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from django.db.models import BigIntegerField, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from billing.gateway.base import GatewayError
 from billing.gateway.selection import gateway
-from billing.models import Payment, Refund
+from billing.models import Dispute, DisputeMovement, Payment, Refund
 from core.money import Money
+from core.public_ids import encode
 from ledger import balances
-from ledger.chart import REFUNDS_IN_FLIGHT, STRIPE_BALANCE
+from ledger.chart import DISPUTES_HELD, REFUNDS_IN_FLIGHT, STRIPE_BALANCE
 
 
 def refunded_within_captured() -> Iterator[str]:
@@ -30,6 +33,26 @@ def refunds_in_flight_match() -> Iterator[str]:
         if expected.get(currency, 0) != booked.get(currency, 0):
             off = Money(booked.get(currency, 0) - expected.get(currency, 0), currency)
             yield f"The books hold {off} more in flight than the refunds do."
+
+
+def disputes_held_match() -> Iterator[str]:
+    """What the books hold for disputes is exactly what Stripe withdrew and neither gave back nor declared lost."""
+    undecided = DisputeMovement.objects.exclude(dispute__status=Dispute.Status.LOST)
+    expected = dict(undecided.values_list("currency").annotate(total=-Sum("amount")))
+    booked = balances.balances(DISPUTES_HELD)
+    for currency in sorted(expected.keys() | booked.keys()):
+        if expected.get(currency, 0) != booked.get(currency, 0):
+            here, there = Money(booked.get(currency, 0), currency), Money(expected.get(currency, 0), currency)
+            yield f"The books hold {here} for disputes, the disputes themselves {there}."
+
+
+def decided_disputes_hold_nothing() -> Iterator[str]:
+    """A dispute that was won or prevented gets its money back within days; one that still holds some is asked about at Stripe."""
+    long_ago = timezone.now() - timedelta(days=7)
+    decided = Dispute.objects.filter(status__in=Dispute.FINAL, closed_at__lt=long_ago).exclude(status=Dispute.Status.LOST)
+    held = decided.annotate(net=Sum("movements__amount")).filter(net__lt=0).values_list("id", "currency", "net")
+    for key, currency, net in held[:100]:
+        yield f"{encode(Dispute.public_prefix, key)} was decided a week ago, and {Money(-net, currency)} did not come back."
 
 
 def stripe_balance_matches() -> Iterator[str]:

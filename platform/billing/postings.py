@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from billing.models import Payment, PaymentLine, Refund
+from billing.models import Dispute, DisputeMovement, Payment, PaymentLine, Refund
 from core.money import allocate, step
 from ledger.chart import (
+    DISPUTE_LOSSES,
+    DISPUTES_HELD,
     PLATFORM_FEES,
     PROCESSING_FEES,
     REFUNDS_IN_FLIGHT,
@@ -15,6 +17,7 @@ from ledger.chart import (
     tax_payable,
 )
 from ledger.posting import Entry
+from organizations.models import Organization
 
 _FEES: dict[str, Account] = {PaymentLine.Kind.SERVICE_FEE: PLATFORM_FEES, PaymentLine.Kind.PROCESSING_FEE: PROCESSING_FEES}
 
@@ -68,3 +71,20 @@ def refund_booked(refund: Refund) -> list[Entry]:
 def stripe_fee_passed_on(payment: Payment, share: int) -> list[Entry]:
     """The organization bears the part of Stripe's fee that a refund does not bring back (refund_fee_policy "organizer")."""
     return [Entry(organizer_payable(payment.organization_id), share), Entry(STRIPE_FEES, -share)]
+
+
+def dispute_moved(movement: DisputeMovement) -> list[Entry]:
+    """What Stripe withdrew is held until the bank decides, its fee is spent; what it gave back is as its balance transaction says."""
+    return [
+        Entry(DISPUTES_HELD, -movement.amount),
+        Entry(STRIPE_FEES, movement.fee),
+        Entry(STRIPE_BALANCE, movement.amount - movement.fee),
+    ]
+
+
+def dispute_lost(dispute: Dispute, *, amount: int, fee: int) -> list[Entry]:
+    """`amount` of what is held is lost: the organization bears it with Stripe's fee, or the platform does, as agreed; < 0 takes it back."""
+    if dispute.borne_by == Organization.DisputePolicy.PLATFORM:
+        return [Entry(DISPUTE_LOSSES, amount), Entry(DISPUTES_HELD, -amount)]
+    payable = organizer_payable(dispute.payment.organization_id)
+    return [Entry(payable, amount + fee), Entry(DISPUTES_HELD, -amount), Entry(STRIPE_FEES, -fee)]

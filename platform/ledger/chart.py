@@ -64,6 +64,8 @@ STRIPE_FEES = Account("stripe_fees")
 PLATFORM_FEES = Account("platform_fees")
 PROCESSING_FEES = Account("processing_fees")
 REFUNDS_IN_FLIGHT = Account("refunds_in_flight")
+DISPUTES_HELD = Account("disputes_held")
+DISPUTE_LOSSES = Account("dispute_losses")
 
 
 def organizer_payable(organization_id: UUID) -> Account:

@@ -28,6 +28,12 @@ class Organization(BaseModel):
         ORGANIZER = "organizer"
         ATTENDEE = "attendee"
 
+    class DisputePolicy(models.TextChoices):
+        """Who bears a dispute that is lost, its fee included."""
+
+        ORGANIZER = "organizer"
+        PLATFORM = "platform"
+
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80, unique=True)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.TEAM)
@@ -38,6 +44,7 @@ class Organization(BaseModel):
     payouts_usable = models.BooleanField(default=False)
     payout_hold_days = models.PositiveSmallIntegerField(default=3)
     refund_fee_policy = models.CharField(max_length=10, choices=RefundFeePolicy.choices, default=RefundFeePolicy.PLATFORM)
+    dispute_policy = models.CharField(max_length=10, choices=DisputePolicy.choices, default=DisputePolicy.ORGANIZER)
     refund_approval_limits = models.JSONField(default=dict, blank=True)
 
     objects = OrganizationQuerySet.as_manager()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 
 from audit.models import AuditEntry
@@ -11,7 +12,9 @@ from billing import disputes
 from billing.gateway.base import GatewayDispute
 from billing.models import Dispute, Payment
 from core.money import Money
+from notifications.models import Message
 from tests.billing.conftest import Shop, Till
+from tests.draining import drain
 from tests.factories.billing import SYSTEM, again, paid_payment, pending_payment
 from tests.factories.people import personas
 
@@ -60,7 +63,7 @@ class TestSync:
     @pytest.mark.parametrize(("status", "held"), [("won", 0), ("warning_closed", 0), ("lost", 5000), ("under_review", 5000)])
     def test_holds_what_is_open_or_lost(self, status: str, held: int) -> None:
         payment = paid_payment()
-        open_dispute(payment)
+        open_dispute(payment, "warning_needs_response" if status.startswith("warning") else "needs_response")
         open_dispute(payment, status)
         assert again(payment).amount_disputed == held
 
@@ -71,6 +74,32 @@ class TestSync:
         open_dispute(payment, "won")
         open_dispute(payment, "needs_response")
         assert (Dispute.objects.get().status, again(payment).amount_disputed) == ("won", 0)
+
+    def test_lets_no_answer_from_before_the_evidence_ask_for_it_again(self) -> None:
+        payment = paid_payment()
+        open_dispute(payment)
+        open_dispute(payment, "under_review", submission_count=1)
+        open_dispute(payment, "needs_response", submission_count=0)
+        assert Dispute.objects.get().status == "under_review"
+
+    def test_tells_the_organizations_admins_once_for_each_status(self) -> None:
+        people = personas()
+        payment = paid_payment(organization=people.organization)
+        open_dispute(payment)
+        open_dispute(payment)
+        open_dispute(payment, "lost")
+        drain()
+        sent = Message.objects.filter(kind="dispute_changed").order_by("id").values_list("to", "subject")
+        assert list(sent) == [
+            (people.alice.email, "Dispute over 50.00 USD: Needs response"),
+            (people.alice.email, "Dispute over 50.00 USD: Lost"),
+        ]
+
+    def test_is_held_by_the_database_to_stripes_graph(self) -> None:
+        payment = paid_payment()
+        open_dispute(payment, "won")
+        with pytest.raises(IntegrityError, match="no move from"):
+            Dispute.objects.update(status="needs_response")
 
     def test_adds_up_several(self) -> None:
         payment = paid_payment()

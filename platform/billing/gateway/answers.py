@@ -24,7 +24,13 @@ def _metadata(found: Any) -> dict[str, str]:
 def balance_transaction(found: Any) -> BalanceTransaction | None:
     if found is None or isinstance(found, str):
         return None
-    return BalanceTransaction(id=found.id, amount=found.amount, fee=found.fee, currency=found.currency.upper())
+    return _movement(found)
+
+
+def _movement(found: Any) -> BalanceTransaction:
+    return BalanceTransaction(
+        id=found.id, amount=found.amount, fee=found.fee, currency=found.currency.upper(), happened_at=_moment(found.created)
+    )
 
 
 def session(found: Any) -> GatewaySession:
@@ -81,4 +87,7 @@ def dispute(found: Any) -> GatewayDispute:
         charge_id=_id(found.charge) or "",
         payment_intent_id=_id(found.payment_intent),
         due_by=_moment(found.evidence_details.due_by) if found.evidence_details else None,
+        submission_count=found.evidence_details.submission_count if found.evidence_details else 0,
+        opened_at=_moment(found.created),
+        movements=tuple(_movement(each) for each in found.balance_transactions or ()),
     )

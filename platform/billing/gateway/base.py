@@ -38,6 +38,7 @@ class BalanceTransaction:
     amount: int
     fee: int
     currency: str
+    happened_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class GatewayRefund:
 
 @dataclass(frozen=True, slots=True)
 class GatewayDispute:
+    """movements: what it did to the balance so far; an inquiry moves nothing."""
+
     id: str
     status: str
     amount: int
@@ -93,6 +96,9 @@ class GatewayDispute:
     charge_id: str
     payment_intent_id: str | None
     due_by: datetime | None
+    submission_count: int = 0
+    opened_at: datetime | None = None
+    movements: tuple[BalanceTransaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from billing.models.payment import Payment
-from billing.querysets import DisputeQuerySet, RefundQuerySet
+from billing.querysets import RefundQuerySet
 from core.models import BaseModel
 from core.money import Money
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
@@ -212,25 +212,3 @@ class Refund(FSMModelMixin, BaseModel):
         self.stripe_refund_id = self.stripe_balance_transaction_id = self.failure_balance_transaction_id = None
         self.succeeded_at = self.failed_at = self.submitted_at = None
         self.failure_reason = ""
-
-
-class Dispute(BaseModel):
-    """Stripe's dispute of a payment, mirrored, in Stripe's words. While one is open, or was lost, the payment cannot be refunded."""
-
-    public_prefix = "dsp"
-
-    HOLDING = ("warning_needs_response", "warning_under_review", "needs_response", "under_review", "lost")
-    FINAL = ("warning_closed", "won", "lost")
-
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
-    stripe_dispute_id = models.CharField(max_length=255, unique=True)
-    amount = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
-    status = models.CharField(max_length=30)
-    reason = models.CharField(max_length=60)
-    due_by = models.DateTimeField(null=True)
-
-    objects = DisputeQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return f"Dispute of {Money(self.amount, self.currency)}"
