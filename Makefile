@@ -34,7 +34,7 @@ browser: install
 	@.ci/find-browser >/dev/null
 
 test: install browser  ## everything, browser tests too; DATABASE_URL=… runs it on that server
-	@export CHROMIUM="$$(.ci/find-browser)"; $(PYTHON) -m pytest $(TESTS) --cov --cov-report= $(ARGS)
+	@export CHROMIUM="$$(.ci/find-browser)"; $(PYTHON) -m tests.halves $(ARGS)
 	@$(PYTHON) -m tests.coverage_bounds
 
 soak: install browser  ## the same with the large sizes of tests/sizes.py

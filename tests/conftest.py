@@ -28,13 +28,15 @@ from tests.threads import in_threads
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright's sync API leaves an event loop in this thread
 
+_HALF = f"_{os.environ['TEST_HALF']}" if "TEST_HALF" in os.environ else ""  # see tests.halves: each half has its own database
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[embedded_postgres.EmbeddedPostgres | None]:
     if "DATABASE_URL" in os.environ:
         yield None
         return
-    data = Path(os.environ.get("TEST_PGDATA", django_settings.VAR_DIR / "pgtest"))
+    data = Path(os.environ.get("TEST_PGDATA", django_settings.VAR_DIR / f"pgtest{_HALF}"))
     server = embedded_postgres.start(data, embedded_postgres.FOR_TESTS)
     yield server
     server.stop()
@@ -42,8 +44,11 @@ def postgres() -> Iterator[embedded_postgres.EmbeddedPostgres | None]:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: embedded_postgres.EmbeddedPostgres | None) -> None:
+    values = connections["default"].settings_dict
     if postgres is not None:
-        connections["default"].settings_dict.update(HOST=postgres.socket_dir, USER="postgres", PASSWORD="", PORT="")
+        values.update(HOST=postgres.socket_dir, USER="postgres", PASSWORD="", PORT="")
+    if _HALF:
+        values["TEST"]["NAME"] = f"test_{values['NAME']}{_HALF}"
 
 
 @pytest.fixture(scope="session")

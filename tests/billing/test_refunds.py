@@ -115,7 +115,7 @@ class TestRequest:
     @pytest.mark.parametrize("status", ["won", "warning_closed"])
     def test_allows_a_payment_whose_dispute_came_to_nothing(self, status: str) -> None:
         payment = paid_payment()
-        open_dispute(payment, "needs_response")
+        open_dispute(payment, "needs_response" if status == "won" else "warning_needs_response")
         open_dispute(payment, status)
         assert ask(payment).state == "requested"
 
