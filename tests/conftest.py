@@ -55,6 +55,7 @@ def django_db_modify_db_settings(postgres: embedded_postgres.EmbeddedPostgres | 
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     yield
     # a test thread that ended without closing its connections still holds a session; it would block DROP DATABASE
+    connection.close()  # ours may be one of those that a test had cut
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
