@@ -28,7 +28,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
     fieldsets = [
         (None, {"fields": ["name", "description", "country"]}),
         ("Settings", {"fields": ["number", "slug", "kind", "is_active", "organizer_scope", "created"]}),
-        ("Money", {"fields": ["payouts_usable", "payout_hold_days", "refund_fee_policy", "refund_approval_limits"]}),
+        ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "refund_approval_limits"]}),
     ]
 
     def owner_of(self, obj: Model) -> tuple[UUID | None, UUID | None]:

@@ -24,7 +24,7 @@ def people() -> None:
         return
     host = User(id=HOST, email="finance@bench.example", name="Fiona", staff_groups=["finance"], created_at=NOW, updated_at=NOW)
     copy_rows([host])
-    copy_rows([Organization(id=ORGANIZATION, name="Bench", slug="bench", payouts_usable=True, created_at=NOW, updated_at=NOW)])
+    copy_rows([Organization(id=ORGANIZATION, name="Bench", slug="bench", created_at=NOW, updated_at=NOW)])
 
 
 def event(name: str, *, capacity: int, price: int = 0, days: float = 30, at: datetime = NOW) -> Event:

@@ -29,7 +29,7 @@ _number = itertools.count(1)
 
 def organization(**values: Any) -> Organization:
     number = next(_number)
-    return Organization.objects.create(**{"name": f"Organization {number}", "slug": f"flow-{number}", "payouts_usable": True, **values})
+    return Organization.objects.create(**{"name": f"Organization {number}", "slug": f"flow-{number}", **values})
 
 
 def member(of: Organization, role: Role = Role.ADMIN) -> User:

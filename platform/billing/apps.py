@@ -7,7 +7,7 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        from billing import invariants, sweeps  # noqa: F401  sweeps registers its tasks
+        from billing import invariants, payout_schedule, payout_sweeps, sweeps  # noqa: F401  these register their tasks
         from billing.webhooks import replay  # noqa: F401  as above
         from ledger.invariants import register
 

@@ -1,6 +1,7 @@
 """Mutating calls to Stripe, kept: key and parameters before the call, the outcome after it."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from billing.models import StripeCommand
 from core.outside_calls import forbid_open_transaction
 
 # How a command's error begins where Stripe answered with a 5xx: it stores that answer and replays it for the key.
+KEY_KEPT_FOR = timedelta(hours=23)  # Stripe forgets a key after 24 hours; past that the same key would do it again
 _STORED_ERROR = "stored by Stripe: "
 
 
@@ -60,6 +62,14 @@ def perform[T: HasId](command: StripeCommand, call: Callable[[dict[str, Any], st
 def has_stored_error(command: StripeCommand) -> bool:
     """Whether sending the same key again is useless: Stripe would replay a 5xx."""
     return command.error.startswith(_STORED_ERROR)
+
+
+def is_spent(*, key: str, since: datetime | None) -> bool:
+    """Whether sending this key again is useless (Stripe stored a 5xx for it) or unsafe (Stripe has forgotten it)."""
+    command = StripeCommand.objects.filter(key=key).first()
+    if command is None or since is None:
+        return False
+    return has_stored_error(command) or timezone.now() - since > KEY_KEPT_FOR
 
 
 def _locked(command_id: UUID) -> StripeCommand:

@@ -11,7 +11,7 @@ from django.db.models import Sum
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import emails, fulfillment, postings
+from billing import earnings, emails, fulfillment, postings, recovery
 from billing.gateway.base import BalanceTransaction, GatewayDispute
 from billing.models import Dispute, DisputeMovement, Payment
 from core import jobs
@@ -49,6 +49,7 @@ def sync(*, answer: GatewayDispute, at: datetime, by: Actor) -> Dispute | None:
     for movement in answer.movements:
         _book(dispute, movement, at)
     _book_loss(dispute, at)
+    recovery.after(organization_id=payment.organization_id, currency=payment.currency)
     payment.amount_disputed = payment.disputes.filter(status__in=Dispute.HOLDING).aggregate(total=Sum("amount"))["total"] or 0
     payment.save(update_fields=["amount_disputed", "updated_at"])
     if before != dispute.status:
@@ -129,14 +130,16 @@ def _book_loss(dispute: Dispute, at: datetime) -> None:
         amount = (-row["amounts"] if is_lost else 0) - booked[DISPUTES_HELD.code]
         fee = (row["fees"] if with_fee else 0) - booked[STRIPE_FEES.code]
         if amount or fee:
+            entries = postings.dispute_lost(dispute, amount=amount, fee=fee)
             posting.post(
                 reference=_numbered(dispute, "lost"),
                 description=f"Dispute lost: {dispute.payment.description}"[:200],
                 currency=row["currency"],
-                entries=postings.dispute_lost(dispute, amount=amount, fee=fee),
+                entries=entries,
                 occurred_at=at,
                 organization_id=dispute.payment.organization_id,
             )
+            earnings.note(dispute.payment, entries if row["currency"] == dispute.payment.currency else [])
 
 
 def _booked_loss(dispute: Dispute, currency: str) -> dict[str, int]:

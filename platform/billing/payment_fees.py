@@ -7,7 +7,7 @@ from django.db.models import Sum
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import postings
+from billing import earnings, postings
 from billing.gateway.base import BalanceTransaction
 from billing.models import Payment, Refund
 from core.money import round_half_up
@@ -61,14 +61,16 @@ def _bring_to(payment: Payment, refunded: int, reference: str, at: datetime) -> 
         return
     share = round_half_up(Fraction(payment.stripe_fee * refunded, payment.amount_captured)) - _passed_on(payment)
     if share:
+        entries = postings.stripe_fee_passed_on(payment, share)
         posting.post(
             reference=reference,
             description="Stripe's fee, borne by the organization",
             currency=payment.currency,
-            entries=postings.stripe_fee_passed_on(payment, share),
+            entries=entries,
             occurred_at=at,
             organization_id=payment.organization_id,
         )
+        earnings.note(payment, entries)
 
 
 def _passed_on(payment: Payment) -> int:

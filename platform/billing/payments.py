@@ -10,7 +10,7 @@ from django.db import transaction
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import emails, fulfillment, payment_fees, postings
+from billing import earnings, emails, fulfillment, payment_fees, postings
 from billing.gateway.base import GatewayIntent
 from billing.models import Payment, PaymentLine
 from billing.quoting import Quote
@@ -148,12 +148,14 @@ def capture(*, payment: Payment, intent: GatewayIntent, at: datetime, by: Actor)
     before = payment.state
     payment.stripe_charge_id = intent.charge_id
     payment.succeed(at=intent.happened_at or at, captured=intent.amount_received)
-    payment.save(update_fields=[*_SAVED, "stripe_charge_id", "paid_at", "amount_captured", "failure_message"])
+    entries = postings.payment_captured(payment, list(payment.lines.order_by("position")))
+    payment.earned = earnings.of_payee(payment, entries)
+    payment.save(update_fields=[*_SAVED, "stripe_charge_id", "paid_at", "amount_captured", "earned", "failure_message"])
     posting.post(
         reference=f"payment:{payment.pk}",
         description=f"Payment: {payment.description}"[:200],
         currency=payment.currency,
-        entries=postings.payment_captured(payment, list(payment.lines.order_by("position"))),
+        entries=entries,
         occurred_at=payment.paid_at or at,
         organization_id=payment.organization_id,
     )

@@ -1,6 +1,7 @@
 """Which ledger entries each fact about money makes. Pure: no queries beyond the lines that are handed in, no writes."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from billing.models import Dispute, DisputeMovement, Payment, PaymentLine, Refund
 from core.money import allocate, step
@@ -13,7 +14,9 @@ from ledger.chart import (
     STRIPE_BALANCE,
     STRIPE_FEES,
     Account,
+    connected_balance,
     organizer_payable,
+    payouts_in_transit,
     tax_payable,
 )
 from ledger.posting import Entry
@@ -88,3 +91,22 @@ def dispute_lost(dispute: Dispute, *, amount: int, fee: int) -> list[Entry]:
         return [Entry(DISPUTE_LOSSES, amount), Entry(DISPUTES_HELD, -amount)]
     payable = organizer_payable(dispute.payment.organization_id)
     return [Entry(payable, amount + fee), Entry(DISPUTES_HELD, -amount), Entry(STRIPE_FEES, -fee)]
+
+
+def transferred(organization_id: UUID, amount: int) -> list[Entry]:
+    """Money moved to the organization's account at Stripe; a negative amount came back."""
+    return [Entry(connected_balance(organization_id), amount), Entry(STRIPE_BALANCE, -amount)]
+
+
+def payout_created(organization_id: UUID, amount: int) -> list[Entry]:
+    return [Entry(payouts_in_transit(organization_id), amount), Entry(connected_balance(organization_id), -amount)]
+
+
+def payout_paid(organization_id: UUID, amount: int) -> list[Entry]:
+    return [Entry(organizer_payable(organization_id), amount), Entry(payouts_in_transit(organization_id), -amount)]
+
+
+def payout_failed(organization_id: UUID, amount: int, *, was_paid: bool) -> list[Entry]:
+    """The money is in the connected account again; one that was paid before is owed to the organization again, too."""
+    came_from = organizer_payable(organization_id) if was_paid else payouts_in_transit(organization_id)
+    return [Entry(connected_balance(organization_id), amount), Entry(came_from, -amount)]

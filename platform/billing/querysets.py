@@ -1,17 +1,35 @@
 """Rows by who may see them, and the questions asked of them."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
 
 from django.db import models
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from audit.actor import Actor
 from organizations.permissions import Permission
 from organizations.scoping import scoped
 
 if TYPE_CHECKING:
-    from billing.models import Dispute, FeeSchedule, InboundEvent, Payment, Refund, StripeCommand, TaxRate
+    from billing.models import (
+        ConnectedAccount,
+        Dispute,
+        FeeSchedule,
+        InboundEvent,
+        Payment,
+        PayoutRequest,
+        Refund,
+        StripeBalance,
+        StripeCommand,
+        TaxRate,
+        Transfer,
+        TransferReversal,
+    )
+
+
+# Disputes that hold money back and are not in the books as lost.
+_UNDECIDED = ("warning_needs_response", "warning_under_review", "needs_response", "under_review")
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -20,6 +38,12 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
     def fee_missing(self, *, before: datetime) -> Self:
         return self.filter(stripe_fee=None, paid_at__lt=before).order_by("paid_at")
+
+    def open_disputes(self, organization_id: UUID) -> Any:
+        """The organization's payments with disputes that nobody has decided: `open_disputes` is what they hold, minor units."""
+        undecided = Q(disputes__status__in=_UNDECIDED)
+        held = self.filter(undecided, organization_id=organization_id).only("currency", "earned", "release_at")
+        return held.annotate(open_disputes=Sum("disputes__amount", filter=undecided))
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):
@@ -57,3 +81,32 @@ class TaxRateQuerySet(models.QuerySet["TaxRate"]):
 class DisputeQuerySet(models.QuerySet["Dispute"]):
     def visible_to(self, by: Actor) -> Self:
         return scoped(self, by, Permission.PAYMENT_VIEW, organization="payment__organization_id", responsible="payment__responsible_id")
+
+
+class ConnectedAccountQuerySet(models.QuerySet["ConnectedAccount"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.CONNECT_VIEW)
+
+
+class StripeBalanceQuerySet(models.QuerySet["StripeBalance"]):
+    def visible_to(self, by: Actor) -> Self:
+        return self if by.sees_all else self.none()
+
+
+class PayoutRequestQuerySet(models.QuerySet["PayoutRequest"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.PAYOUT_VIEW)
+
+    def open(self) -> Self:
+        """Asked for and not yet out of the organization's earnings: at most one for each organization and currency."""
+        return self.filter(state__in=self.model.OPEN)
+
+
+class TransferQuerySet(models.QuerySet["Transfer"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.PAYOUT_VIEW, organization="account__organization_id")
+
+
+class TransferReversalQuerySet(models.QuerySet["TransferReversal"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.PAYOUT_VIEW, organization="transfer__account__organization_id")

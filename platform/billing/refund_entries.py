@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import Sum
 
-from billing import postings
+from billing import earnings, postings, recovery
 from billing.models import Payment, Refund
 from ledger import posting
 from ledger.chart import REFUNDS_IN_FLIGHT, STRIPE_BALANCE, Account
@@ -15,8 +15,12 @@ _NOT_SHARED = (REFUNDS_IN_FLIGHT.code, STRIPE_BALANCE.code)
 
 
 def post_requested(refund: Refund, *, at: datetime) -> None:
-    """Move the refund's share of earnings, fees and tax to refunds_in_flight. The refund's row is saved."""
+    """Move the refund's share of earnings, fees and tax to refunds_in_flight. The refund's row is saved.
+
+    What was transferred of it already is fetched back by a command of its own, which the refund does not wait for.
+    """
     _post(refund, "requested", "Refund requested", Entry(REFUNDS_IN_FLIGHT, -refund.amount), at)
+    recovery.after(organization_id=refund.payment.organization_id, currency=refund.currency)
 
 
 def reverse(refund: Refund, *, at: datetime) -> None:
@@ -37,6 +41,7 @@ def _post(refund: Refund, fact: str, description: str, money: Entry, at: datetim
         occurred_at=at,
         organization_id=payment.organization_id,
     )
+    earnings.note(payment, shares)
 
 
 def preview(payment: Payment, amount: int) -> list[Entry]:

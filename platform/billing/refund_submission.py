@@ -4,7 +4,7 @@ A time-out or a reset is unknown, never failed: the same key is sent again, and 
 for the key would be replayed for ever, so then Stripe is asked first what exists; only where it has nothing does the attempt rise.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +16,9 @@ from audit.recording import record
 from billing import commands, refund_sync
 from billing.gateway.base import GatewayBusy, GatewayRefund, GatewayRefused, GatewayUnknown
 from billing.gateway.selection import gateway
-from billing.models import Payment, Refund, StripeCommand
+from billing.models import Payment, Refund
 from core import jobs
 
-_KEY_KEPT_FOR = timedelta(hours=23)  # Stripe forgets a key after 24 hours; past that the same key would refund again
 _REASONS_OF_STRIPE = ("duplicate", "fraudulent", "requested_by_customer")
 BY = Actor.system("refunds.submit")
 
@@ -35,7 +34,7 @@ def submit(*, refund_id: UUID) -> None:
         if found is not None:
             refund_sync.sync(refund_id=refund_id, answer=found, at=timezone.now(), by=BY)
             return
-        if _key_is_spent(refund):
+        if commands.is_spent(key=refund.stripe_key, since=refund.submitted_at):
             refund = next_attempt(refund_id=refund_id, given_up=refund.attempt)
     _send(refund)
 
@@ -62,14 +61,6 @@ def find_at_stripe(refund: Refund) -> GatewayRefund | None:
     except (GatewayBusy, GatewayUnknown) as error:
         raise jobs.RetryLater(str(error)) from error
     return None
-
-
-def _key_is_spent(refund: Refund) -> bool:
-    """Whether sending the same key again is useless (Stripe stored a 5xx for it) or unsafe (Stripe has forgotten it)."""
-    command = StripeCommand.objects.filter(key=refund.stripe_key).first()
-    if command is None or refund.submitted_at is None:
-        return False
-    return commands.has_stored_error(command) or timezone.now() - refund.submitted_at > _KEY_KEPT_FOR
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from billing.gateway.selection import gateway
 from billing.models import CheckoutSession, Payment, Refund
 from core import jobs
 from core.errors import DomainError
-from core.models import Job
+from core.models import BaseModel, Job
 
 BY = Actor.system("billing.sweep")
 _IN_FLIGHT_FOR = timedelta(minutes=10)
@@ -28,17 +28,18 @@ def refunds_in_flight() -> None:
     late = timezone.now() - _IN_FLIGHT_FOR
     unsent = [Refund.State.REQUESTED, Refund.State.APPROVED, Refund.State.SUBMITTING, Refund.State.UNKNOWN]
     for refund in Refund.objects.filter(state__in=unsent, updated_at__lt=late).order_by("updated_at")[:_BATCH]:
-        if not _has_open_job(refund):
+        if not has_open_job(refund_submission.submit, refund_id=refund.pk):
             jobs.enqueue(refund_submission.submit, refund_id=refund.pk)
     at_stripe = [Refund.State.PENDING, Refund.State.REQUIRES_ACTION]
     unbooked = Q(state=Refund.State.SUCCEEDED, stripe_balance_transaction_id=None)
     waiting = Refund.objects.filter(Q(state__in=at_stripe) | unbooked, updated_at__lt=late).exclude(stripe_refund_id=None)
-    _each(waiting.order_by("updated_at")[:_BATCH], _read_refund)
+    each(waiting.order_by("updated_at")[:_BATCH], _read_refund)
 
 
-def _has_open_job(refund: Refund) -> bool:
-    name = jobs.name_of(refund_submission.submit)
-    return Job.objects.filter(name=name, ids__refund_id=str(refund.pk), state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
+def has_open_job(task: Callable[..., None], **ids: object) -> bool:
+    """Whether this work about these ids is queued or being done."""
+    wanted = {key: str(value) for key, value in ids.items()}
+    return Job.objects.filter(name=jobs.name_of(task), ids=wanted, state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
 
 
 def _read_refund(refund: Refund) -> None:
@@ -51,7 +52,7 @@ def _read_refund(refund: Refund) -> None:
 def missing_fees() -> None:
     """Fetch the balance transactions that did not come by `charge.updated`."""
     before = timezone.now() - timedelta(minutes=15)
-    _each(_longest_unasked(Payment.objects.fee_missing(before=before).filter(state__in=Payment.CAPTURED)), _read_payment)
+    each(_longest_unasked(Payment.objects.fee_missing(before=before).filter(state__in=Payment.CAPTURED)), _read_payment)
 
 
 def _longest_unasked(payments_: Any) -> Iterable[Payment]:
@@ -71,10 +72,10 @@ def open_checkouts() -> None:
     now = timezone.now()
     opening = Q(state=CheckoutSession.State.OPENING, created_at__lt=now - timedelta(minutes=2))
     late = CheckoutSession.objects.filter(Q(state=CheckoutSession.State.OPEN, expires_at__lt=now) | opening)
-    _each(late.order_by("expires_at")[:_BATCH], _read_session)
+    each(late.order_by("expires_at")[:_BATCH], _read_session)
     completed = CheckoutSession.objects.filter(payment=OuterRef("pk"), state=CheckoutSession.State.COMPLETE)
     waiting = Q(state__in=[Payment.State.PROCESSING, Payment.State.REQUIRES_ACTION]) | Q(Exists(completed), state__in=Payment.OPEN)
-    _each(_longest_unasked(Payment.objects.filter(waiting, updated_at__lt=now - _IN_FLIGHT_FOR)), _read_payment)
+    each(_longest_unasked(Payment.objects.filter(waiting, updated_at__lt=now - _IN_FLIGHT_FOR)), _read_payment)
 
 
 def _read_session(row: CheckoutSession) -> None:
@@ -84,7 +85,7 @@ def _read_session(row: CheckoutSession) -> None:
         checkout.refresh(session_id=row.pk)
 
 
-def _each[T: (Payment, Refund, CheckoutSession)](rows: Iterable[T], read: Callable[[T], None]) -> None:
+def each[T: BaseModel](rows: Iterable[T], read: Callable[[T], None]) -> None:
     """Read each at Stripe. One that is refused waits for a person and does not keep the others waiting; raises RetryLater where Stripe
     cannot be asked."""
     for row in rows:

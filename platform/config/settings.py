@@ -232,6 +232,10 @@ STRIPE_NETWORK_RETRIES = env.int("STRIPE_NETWORK_RETRIES", default=2)  # by Stri
 SETTLEMENT_CURRENCIES = env.list("SETTLEMENT_CURRENCIES", default=["USD", "EUR", "JPY", "KWD", "GBP"])
 # Minor units; a refund above it waits for a second person. A currency that is not listed always waits.
 REFUND_APPROVAL_LIMITS = {"USD": 50_000, "EUR": 50_000, "GBP": 40_000, "JPY": 50_000, "KWD": 150_000}
+# Minor units; smaller payouts are not worth their way. A currency that is not listed: ten of its major units.
+PAYOUT_MINIMUMS = {"USD": 1_000, "EUR": 1_000, "GBP": 1_000, "JPY": 1_000, "KWD": 10_000}
+# Minor units; above it whoever asked for the payout cannot approve it. A currency that is not listed always needs a second person.
+PAYOUT_SECOND_PERSON_ABOVE = {"USD": 100_000, "EUR": 100_000, "GBP": 100_000, "JPY": 100_000, "KWD": 300_000}
 CHECKOUT_SESSION_MINUTES = 30  # Stripe's minimum
 PAYMENT_HOLD_GRACE_MINUTES = 5  # the seat is kept this much longer than the Checkout session
 GUEST_HOLD_HOURS = 24

@@ -55,6 +55,15 @@ def step(currency: str) -> int:
     return 10 if exponent(currency) == 3 else 1
 
 
+# Stripe pays these out in whole units only, though it charges them in hundredths.
+_WHOLE_PAYOUTS = frozenset(["HUF", "ISK", "TWD"])
+
+
+def payout_step(currency: str) -> int:
+    """The smallest difference between two amounts that can be paid out, in minor units. Source: Stripe, "Special cases"."""
+    return 100 if currency in _WHOLE_PAYOUTS else step(currency)
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """amount: minor units, may be negative; currency: upper-case ISO code."""

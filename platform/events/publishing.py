@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import quoting, refund_terms
+from billing import connect, quoting, refund_terms
 from core.errors import DomainError
 from core.money import Money, step
 from events import commitments, local_times, locking
@@ -150,5 +150,5 @@ def _price(event: Event) -> Iterator[Failure]:
         yield Failure("price_amount", f"Prices in {event.currency} go in steps of {Money(step(event.currency), event.currency)}.")
     elif event.price < quoting.minimum_charge(event.currency):
         yield Failure("price_amount", f"Ask at least {quoting.minimum_charge(event.currency)}, or nothing: cards cannot be charged less.")
-    if not event.organization.payouts_usable:
-        yield Failure("organization", "Finish the organization's payout set-up; paid events need it.")
+    if event.currency in settings.SETTLEMENT_CURRENCIES and not connect.usable_in(event.organization_id, event.currency):
+        yield Failure("organization", f"Finish the organization's payout set-up in {event.currency}; paid events need it.")

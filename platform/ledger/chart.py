@@ -72,5 +72,13 @@ def organizer_payable(organization_id: UUID) -> Account:
     return Account("organizer_payable", str(organization_id))
 
 
+def connected_balance(organization_id: UUID) -> Account:
+    return Account("connected_balance", str(organization_id))
+
+
+def payouts_in_transit(organization_id: UUID) -> Account:
+    return Account("payouts_in_transit", str(organization_id))
+
+
 def tax_payable(jurisdiction: str) -> Account:
     return Account("tax_payable", jurisdiction)

@@ -41,7 +41,6 @@ class Organization(BaseModel):
     description = models.TextField(blank=True)
     is_active = models.BooleanField(default=True)
     organizer_scope = models.CharField(max_length=5, choices=OrganizerScope.choices, default=OrganizerScope.ALL)
-    payouts_usable = models.BooleanField(default=False)
     payout_hold_days = models.PositiveSmallIntegerField(default=3)
     refund_fee_policy = models.CharField(max_length=10, choices=RefundFeePolicy.choices, default=RefundFeePolicy.PLATFORM)
     dispute_policy = models.CharField(max_length=10, choices=DisputePolicy.choices, default=DisputePolicy.ORGANIZER)

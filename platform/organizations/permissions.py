@@ -37,6 +37,11 @@ class Permission(StrEnum):
     PAYMENT_REFUND = "payment.refund"
     REFUND_APPROVE = "refund.approve"
     REFUND_RETRY = "refund.retry"
+    CONNECT_VIEW = "connect.view"
+    CONNECT_MANAGE = "connect.manage"
+    PAYOUT_VIEW = "payout.view"
+    PAYOUT_REQUEST = "payout.request"
+    PAYOUT_APPROVE = "payout.approve"
     LEDGER_VIEW = "ledger.view"
     INBOX_VIEW = "inbound_event.view"
     INBOX_REPLAY = "inbound_event.replay"
@@ -70,6 +75,11 @@ RULES: dict[Permission, Rule] = {
     Permission.PAYMENT_REFUND: Rule(_ORGANIZERS, _FINANCE, own_only=True, step_up=True),
     Permission.REFUND_APPROVE: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.REFUND_RETRY: Rule(_NOBODY, _FINANCE, step_up=True),
+    Permission.CONNECT_VIEW: Rule(_ADMIN, _READERS),
+    Permission.CONNECT_MANAGE: Rule(_ADMIN, _SUPPORT),
+    Permission.PAYOUT_VIEW: Rule(_ADMIN, _FINANCE | {StaffGroup.AUDITOR}),
+    Permission.PAYOUT_REQUEST: Rule(_ADMIN, _FINANCE, step_up=True),
+    Permission.PAYOUT_APPROVE: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.LEDGER_VIEW: Rule(_NOBODY, _READERS),
     Permission.INBOX_VIEW: Rule(_NOBODY, _READERS),
     Permission.INBOX_REPLAY: Rule(_NOBODY, _HELPERS),

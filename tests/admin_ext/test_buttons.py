@@ -19,6 +19,7 @@ from ledger import balances
 from registrations.models import Registration
 from tests.admin_ext import making
 from tests.admin_ext.conftest import People, acting, sign_in
+from tests.factories.accounts import usable_account
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -272,8 +273,7 @@ class TestOtherButtons:
         assert 'type="submit"' not in shown
 
     def test_publish_and_unpublish(self, people: People) -> None:
-        people.north.payouts_usable = True
-        people.north.save()
+        usable_account(people.north)
         event = making.event(people.north, people.alice, published=False, online_url="https://meet.example.org/a")
         alice = sign_in(people.alice)
         press(alice, event, "publish", site="console")

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from audit.actor import StaffGroup
 from audit.models import AuditEntry
+from billing.models import ConnectedAccount
 from core.errors import NotFound, PermissionRefused
 from core.state_machine import TransitionNotAllowed
 from events import clock, publishing
@@ -86,8 +87,7 @@ class TestPublish:
 @pytest.mark.django_db
 class TestChecklist:
     def test_names_everything_at_once_each_with_its_fix(self, people: Personas) -> None:
-        people.organization.payouts_usable = False
-        people.organization.save()
+        ConnectedAccount.objects.all().delete()
         event = draft(
             people,
             session=False,

@@ -39,7 +39,7 @@ def sale(
         responsible_id=more.get("responsible_id"),
         refund_terms=refund_terms.DEFAULT_TERMS if terms is None else terms,
         service_starts_at=None if starts_in is None else timezone.now() + starts_in,
-        release_at=None,
+        release_at=more.get("release_at"),
     )
 
 

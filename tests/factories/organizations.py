@@ -5,14 +5,11 @@ from tests.factories.people import UserFactory
 
 
 class OrganizationFactory(factory.django.DjangoModelFactory[Organization]):
-    """Ready to sell: payouts are usable."""
-
     class Meta:
         model = Organization
 
     name = factory.Sequence(lambda n: f"Institute {n}")
     slug = factory.Sequence(lambda n: f"institute-{n}")
-    payouts_usable = True
 
 
 class MembershipFactory(factory.django.DjangoModelFactory[Membership]):

@@ -11,6 +11,7 @@ from accounts.models import User
 from audit.actor import Actor, StaffGroup
 from organizations import acting
 from organizations.models import Membership, Organization, Role
+from tests.factories.accounts import usable_account
 
 PASSWORD = "correct horse battery staple"
 
@@ -68,12 +69,12 @@ class Personas:
         return actor(self.charlie, organization=self.elsewhere)
 
 
-def personas(**organization: Any) -> Personas:
-    """organization: values of Alice's organization."""
-    ours = Organization.objects.create(
-        **{"name": "Ågård Institute", "slug": f"agard-{User.objects.count()}", "payouts_usable": True, **organization}
-    )
-    theirs = Organization.objects.create(name="Elsewhere", slug=f"elsewhere-{User.objects.count()}", payouts_usable=True)
+def personas(*, payouts_usable: bool = True, **organization: Any) -> Personas:
+    """organization: values of Alice's organization. payouts_usable: whether both can be paid out, and so sell."""
+    ours = Organization.objects.create(**{"name": "Ågård Institute", "slug": f"agard-{User.objects.count()}", **organization})
+    theirs = Organization.objects.create(name="Elsewhere", slug=f"elsewhere-{User.objects.count()}")
+    for each in (ours, theirs) if payouts_usable else ():
+        usable_account(each)
     alice, bob, charlie = UserFactory(name="Alice"), UserFactory(name="Bob"), UserFactory(name="Charlie")
     Membership.objects.create(organization=ours, user=alice, role=Role.ADMIN)
     Membership.objects.create(organization=ours, user=bob, role=Role.ORGANIZER)

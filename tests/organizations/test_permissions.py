@@ -28,6 +28,11 @@ TABLE = {
     "payment.refund": "              yes    own        no         no           no       yes      no       yes",
     "refund.approve": "              no     no         no         no           no       yes      no       yes",
     "refund.retry": "                no     no         no         no           no       yes      no       yes",
+    "connect.view": "                yes    no         no         no           yes      yes      yes      yes",
+    "connect.manage": "              yes    no         no         no           yes      no       no       yes",
+    "payout.view": "                 yes    no         no         no           no       yes      yes      yes",
+    "payout.request": "              yes    no         no         no           no       yes      no       yes",
+    "payout.approve": "              no     no         no         no           no       yes      no       yes",
     "ledger.view": "                 no     no         no         no           yes      yes      yes      yes",
     "inbound_event.view": "          no     no         no         no           yes      yes      yes      yes",
     "inbound_event.replay": "        no     no         no         no           yes      yes      no       yes",
@@ -38,7 +43,7 @@ TABLE = {
     "user.view": "                   no     no         no         no           yes      yes      yes      yes",
     "fee.edit": "                    no     no         no         no           no       yes      no       yes",
 }  # fmt: skip
-STEP_UP = {"payment.refund", "refund.approve", "refund.retry", "fee.edit"}
+STEP_UP = {"payment.refund", "refund.approve", "refund.retry", "payout.request", "payout.approve", "fee.edit"}
 CASES = [(name, who, answer) for name, row in TABLE.items() for who, answer in zip(ROLES + STAFF, row.split(), strict=True)]
 BY_ROLE = [case for case in CASES if case[1] in ROLES]
 BY_STAFF = [case for case in CASES if case[1] in STAFF]

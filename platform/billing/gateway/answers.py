@@ -3,7 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from billing.gateway.base import BalanceTransaction, GatewayDispute, GatewayIntent, GatewayRefund, GatewaySession
+from billing.gateway.base import (
+    BalanceTransaction,
+    GatewayAccount,
+    GatewayDispute,
+    GatewayIntent,
+    GatewayPayout,
+    GatewayRefund,
+    GatewayReversal,
+    GatewaySession,
+    GatewayTransfer,
+)
 
 
 def _id(value: Any) -> str | None:
@@ -90,4 +100,62 @@ def dispute(found: Any) -> GatewayDispute:
         submission_count=found.evidence_details.submission_count if found.evidence_details else 0,
         opened_at=_moment(found.created),
         movements=tuple(_movement(each) for each in found.balance_transactions or ()),
+    )
+
+
+_REQUIREMENTS = ("past_due", "currently_due", "eventually_due", "pending_verification")
+
+
+def account(found: Any) -> GatewayAccount:
+    banks = found.external_accounts.data if getattr(found, "external_accounts", None) else []
+    wanted = found.requirements
+    return GatewayAccount(
+        id=found.id,
+        country=found.country or "",
+        default_currency=(found.default_currency or "").upper(),
+        currencies=tuple(sorted({bank.currency.upper() for bank in banks})),
+        charges_enabled=bool(found.charges_enabled),
+        transfers_enabled=getattr(found.capabilities, "transfers", None) == "active",
+        payouts_enabled=bool(found.payouts_enabled),
+        details_submitted=bool(found.details_submitted),
+        requirements={name: list(getattr(wanted, name, None) or []) for name in _REQUIREMENTS},
+        disabled_reason=getattr(wanted, "disabled_reason", None) or "",
+        metadata=_metadata(found),
+    )
+
+
+def transfer(found: Any) -> GatewayTransfer:
+    return GatewayTransfer(
+        id=found.id,
+        amount=found.amount,
+        currency=found.currency.upper(),
+        destination=_id(found.destination) or "",
+        metadata=_metadata(found),
+        balance_transaction_id=_id(found.balance_transaction),
+        happened_at=_moment(found.created),
+    )
+
+
+def reversal(found: Any) -> GatewayReversal:
+    return GatewayReversal(
+        id=found.id,
+        transfer_id=_id(found.transfer) or "",
+        amount=found.amount,
+        currency=found.currency.upper(),
+        metadata=_metadata(found),
+        balance_transaction_id=_id(found.balance_transaction),
+        happened_at=_moment(found.created),
+    )
+
+
+def payout(found: Any) -> GatewayPayout:
+    return GatewayPayout(
+        id=found.id,
+        status=found.status,
+        amount=found.amount,
+        currency=found.currency.upper(),
+        metadata=_metadata(found),
+        failure_message=found.failure_message or found.failure_code or "",
+        arrives_at=_moment(found.arrival_date),
+        happened_at=_moment(found.created),
     )

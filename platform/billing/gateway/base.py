@@ -109,6 +109,65 @@ class GatewayEvent:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayAccount:
+    """A connected account; currencies: of its bank accounts, upper case; requirements: Stripe's lists of what is missing, by name."""
+
+    id: str
+    country: str
+    default_currency: str
+    currencies: tuple[str, ...]
+    charges_enabled: bool
+    transfers_enabled: bool
+    payouts_enabled: bool
+    details_submitted: bool
+    requirements: Mapping[str, list[str]]
+    disabled_reason: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTransfer:
+    id: str
+    amount: int
+    currency: str
+    destination: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    balance_transaction_id: str | None = None
+    happened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayReversal:
+    id: str
+    transfer_id: str
+    amount: int
+    currency: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    balance_transaction_id: str | None = None
+    happened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPayout:
+    id: str
+    status: str
+    amount: int
+    currency: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    failure_message: str = ""
+    arrives_at: datetime | None = None
+    happened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What Stripe holds in one currency, minor units."""
+
+    available: int
+    pending: int
+
+
 class PaymentGateway(Protocol):
     """Every method raises GatewayRefused, GatewayBusy or GatewayUnknown, and RuntimeError inside an open transaction."""
 
@@ -123,4 +182,19 @@ class PaymentGateway(Protocol):
     def balance(self) -> dict[str, int]:
         """Available plus pending per currency, minor units."""
 
+    def holdings(self, *, account: str | None = None) -> dict[str, Held]:
+        """Per currency what the connected account holds; account None: the platform."""
+
+    def create_account(self, parameters: dict[str, Any], *, key: str) -> GatewayAccount: ...
+    def retrieve_account(self, account_id: str) -> GatewayAccount: ...
+    def accounts_since(self, moment: datetime) -> Iterator[GatewayAccount]: ...
+    def create_account_link(self, parameters: dict[str, Any], *, key: str) -> str: ...
+    def create_transfer(self, parameters: dict[str, Any], *, key: str) -> GatewayTransfer: ...
+    def retrieve_transfer(self, transfer_id: str) -> GatewayTransfer: ...
+    def transfers_of(self, group: str) -> Iterator[GatewayTransfer]: ...
+    def create_reversal(self, transfer_id: str, parameters: dict[str, Any], *, key: str) -> GatewayReversal: ...
+    def reversals_of(self, transfer_id: str) -> Iterator[GatewayReversal]: ...
+    def create_payout(self, parameters: dict[str, Any], *, account: str, key: str) -> GatewayPayout: ...
+    def retrieve_payout(self, payout_id: str, *, account: str) -> GatewayPayout: ...
+    def payouts_since(self, moment: datetime, *, account: str) -> Iterator[GatewayPayout]: ...
     def events_since(self, moment: datetime) -> Iterator[GatewayEvent]: ...

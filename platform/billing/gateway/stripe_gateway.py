@@ -10,15 +10,20 @@ from django.conf import settings
 
 from billing.gateway import answers
 from billing.gateway.base import (
+    GatewayAccount,
     GatewayBusy,
     GatewayDispute,
     GatewayError,
     GatewayEvent,
     GatewayIntent,
+    GatewayPayout,
     GatewayRefund,
     GatewayRefused,
+    GatewayReversal,
     GatewaySession,
+    GatewayTransfer,
     GatewayUnknown,
+    Held,
 )
 from core.outside_calls import forbid_open_transaction
 
@@ -88,13 +93,66 @@ class StripeGateway:
         return answers.dispute(self._ask(lambda: self.client.v1.disputes.retrieve(dispute_id)))
 
     def balance(self) -> dict[str, int]:
-        found = self._ask(lambda: self.client.v1.balance.retrieve())
-        totals: dict[str, int] = {}
-        parts: list[Any] = [*found.available, *found.pending]
-        for part in parts:
-            currency = part.currency.upper()
-            totals[currency] = totals.get(currency, 0) + part.amount
-        return totals
+        return {currency: held.available + held.pending for currency, held in self.holdings().items()}
+
+    def holdings(self, *, account: str | None = None) -> dict[str, Held]:
+        options: Any = {"stripe_account": account} if account else {}
+        found = self._ask(lambda: self.client.v1.balance.retrieve({}, options))
+        available = {part.currency.upper(): part.amount for part in found.available}
+        pending = {part.currency.upper(): part.amount for part in found.pending}
+        return {one: Held(available.get(one, 0), pending.get(one, 0)) for one in sorted(available.keys() | pending.keys())}
+
+    def create_account(self, parameters: dict[str, Any], *, key: str) -> GatewayAccount:
+        params: Any = parameters
+        return answers.account(self._ask(lambda: self.client.v1.accounts.create(params, {"idempotency_key": key})))
+
+    def retrieve_account(self, account_id: str) -> GatewayAccount:
+        return answers.account(self._ask(lambda: self.client.v1.accounts.retrieve(account_id)))
+
+    def accounts_since(self, moment: datetime) -> Iterator[GatewayAccount]:
+        since: Any = {"created": {"gte": int(moment.timestamp())}, "limit": 100}
+        page = self._ask(lambda: self.client.v1.accounts.list(since))
+        for found in self._ask(lambda: list(page.auto_paging_iter())):
+            yield answers.account(found)
+
+    def create_account_link(self, parameters: dict[str, Any], *, key: str) -> str:
+        params: Any = parameters
+        return str(self._ask(lambda: self.client.v1.account_links.create(params, {"idempotency_key": key})).url)
+
+    def create_transfer(self, parameters: dict[str, Any], *, key: str) -> GatewayTransfer:
+        params: Any = parameters
+        return answers.transfer(self._ask(lambda: self.client.v1.transfers.create(params, {"idempotency_key": key})))
+
+    def retrieve_transfer(self, transfer_id: str) -> GatewayTransfer:
+        return answers.transfer(self._ask(lambda: self.client.v1.transfers.retrieve(transfer_id)))
+
+    def transfers_of(self, group: str) -> Iterator[GatewayTransfer]:
+        page = self._ask(lambda: self.client.v1.transfers.list({"transfer_group": group, "limit": 100}))
+        for found in self._ask(lambda: list(page.auto_paging_iter())):
+            yield answers.transfer(found)
+
+    def create_reversal(self, transfer_id: str, parameters: dict[str, Any], *, key: str) -> GatewayReversal:
+        params: Any = parameters
+        return answers.reversal(self._ask(lambda: self.client.v1.transfers.reversals.create(transfer_id, params, {"idempotency_key": key})))
+
+    def reversals_of(self, transfer_id: str) -> Iterator[GatewayReversal]:
+        page = self._ask(lambda: self.client.v1.transfers.reversals.list(transfer_id, {"limit": 100}))
+        for found in self._ask(lambda: list(page.auto_paging_iter())):
+            yield answers.reversal(found)
+
+    def create_payout(self, parameters: dict[str, Any], *, account: str, key: str) -> GatewayPayout:
+        params: Any = parameters
+        options: Any = {"idempotency_key": key, "stripe_account": account}
+        return answers.payout(self._ask(lambda: self.client.v1.payouts.create(params, options)))
+
+    def retrieve_payout(self, payout_id: str, *, account: str) -> GatewayPayout:
+        return answers.payout(self._ask(lambda: self.client.v1.payouts.retrieve(payout_id, {}, {"stripe_account": account})))
+
+    def payouts_since(self, moment: datetime, *, account: str) -> Iterator[GatewayPayout]:
+        since: Any = {"created": {"gte": int(moment.timestamp())}, "limit": 100}
+        page = self._ask(lambda: self.client.v1.payouts.list(since, {"stripe_account": account}))
+        for found in self._ask(lambda: list(page.auto_paging_iter())):
+            yield answers.payout(found)
 
     def events_since(self, moment: datetime) -> Iterator[GatewayEvent]:
         since: Any = {"created": {"gte": int(moment.astimezone(UTC).timestamp())}, "limit": 100}

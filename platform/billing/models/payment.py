@@ -53,6 +53,7 @@ class Payment(FSMModelMixin, BaseModel):
     amount_refunded = models.BigIntegerField(default=0)
     amount_disputed = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
+    earned = models.BigIntegerField(default=0, help_text="What the books hold of it for the payee now; kept by billing.earnings.")
     refund_terms = models.JSONField(default=list)
     refund_fee_policy = models.CharField(max_length=10, choices=Organization.RefundFeePolicy.choices, default="platform")
     service_starts_at = models.DateTimeField(null=True)
@@ -74,6 +75,7 @@ class Payment(FSMModelMixin, BaseModel):
             models.Index(fields=["email"], name="payment_email"),
             models.Index(fields=["subject"], name="payment_subject"),
             models.Index(fields=["group"], name="payment_group"),
+            models.Index(fields=["organization", "release_at"], condition=~Q(paid_at=None), name="payment_reserved"),
             models.Index(fields=["paid_at"], condition=Q(stripe_fee=None), name="payment_fee_missing"),
         ]
         constraints = [

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from audit.actor import Actor
-from billing import checkout, disputes, payments, refund_sync
+from billing import checkout, disputes, payments, refund_sync, transfer_sync
 from billing.gateway.base import GatewayIntent, GatewayRefund
 from billing.gateway.selection import gateway
-from billing.models import CheckoutSession, Payment, Refund
+from billing.models import CheckoutSession, Payment, Refund, Transfer
 from core.public_ids import decode
 
 type Handler = Callable[[dict[str, Any]], None]
@@ -74,7 +75,7 @@ def dispute(found: dict[str, Any]) -> None:
             raise NotOurs(answer.id)
 
 
-def _uuid(text: str | None) -> UUID | None:
+def uuid_of(text: str | None) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
@@ -84,7 +85,7 @@ def _uuid(text: str | None) -> UUID | None:
 def _payment_of(intent: GatewayIntent) -> Payment:
     payment = Payment.objects.filter(stripe_payment_intent_id=intent.id).first()
     if payment is None:
-        payment_id = _uuid(intent.metadata.get("payment_id"))
+        payment_id = uuid_of(intent.metadata.get("payment_id"))
         payment = Payment.objects.filter(pk=payment_id).first() if payment_id else None
     if payment is None:
         raise NotOurs(intent.id)
@@ -98,7 +99,7 @@ def _sync_intent(intent_id: str) -> Payment:
 
 def _refund_of(answer: GatewayRefund) -> Refund | None:
     known = Refund.objects.filter(stripe_refund_id=answer.id).first()
-    refund_id = _uuid(answer.metadata.get("refund_id"))
+    refund_id = uuid_of(answer.metadata.get("refund_id"))
     return known or (Refund.objects.filter(pk=refund_id).first() if refund_id else None)
 
 
@@ -123,6 +124,20 @@ def _sync_refund(answer: GatewayRefund, payment: Payment | None) -> None:
         raise NotOurs(answer.id)
 
 
+def transfer(found: dict[str, Any]) -> None:
+    """A transfer and what came back of it; one that nobody here made is reconciliation's matter."""
+    answer = gateway().retrieve_transfer(found["id"])
+    transfer_id = uuid_of(answer.metadata.get("transfer_id"))
+    row = Transfer.objects.filter(Q(stripe_transfer_id=answer.id) | Q(pk=transfer_id)).first()
+    if row is None:
+        raise NotOurs(answer.id)
+    at = timezone.now()
+    transfer_sync.sync(transfer_id=row.pk, answer=answer, at=at, by=BY)
+    for back in gateway().reversals_of(answer.id):
+        ours = uuid_of(back.metadata.get("reversal_id"))
+        transfer_sync.record_reversal(transfer_id=row.pk, answer=back, at=at, by=BY, reversal_id=ours)
+
+
 _SESSION_EVENTS = ("completed", "expired", "async_payment_succeeded", "async_payment_failed")
 _INTENT_EVENTS = ("succeeded", "payment_failed", "canceled", "processing", "requires_action")
 _DISPUTE_EVENTS = ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
@@ -132,5 +147,6 @@ HANDLERS: dict[str, Handler] = {
     "charge.updated": charge,
     "charge.refunded": charge,
     **{f"refund.{name}": refund for name in ("created", "updated", "failed")},
+    **{f"transfer.{name}": transfer for name in ("created", "updated", "reversed")},
     **{f"charge.dispute.{name}": dispute for name in _DISPUTE_EVENTS},
 }

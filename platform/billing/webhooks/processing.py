@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ from django.utils import timezone
 
 from billing.gateway.base import GatewayBusy, GatewayUnknown
 from billing.models import InboundEvent
-from billing.webhooks.handlers import HANDLERS, NotOurs
+from billing.webhooks import connect_handlers, handlers
+from billing.webhooks.handlers import NotOurs
 from core import jobs
 
 _LEASE = timedelta(seconds=90)
@@ -48,14 +50,18 @@ def handle(event: InboundEvent) -> bool:
     """Run the event's handler; False where there is none for its type, or the object is not ours. Raises what the handler raises."""
     if event.api_version != settings.STRIPE_API_VERSION:
         raise WrongVersion(event.api_version)
-    handler = HANDLERS.get(event.type)
+    handler = _registered(event)
     if handler is None:
         return False
     try:
-        handler(_object(event))
+        handler(_object(event), **({"account": event.account} if event.account else {}))
     except NotOurs:
         return False
     return True
+
+
+def _registered(event: InboundEvent) -> Callable[..., None] | None:
+    return connect_handlers.HANDLERS.get(event.type) if event.account else handlers.HANDLERS.get(event.type)
 
 
 class WrongVersion(ValueError):
@@ -89,11 +95,15 @@ def claim(*, event_id: UUID) -> list[InboundEvent]:
     event = due.filter(pk=event_id).first()
     if event is None:
         return []
-    handler = HANDLERS.get(event.type)
-    siblings = due.filter(object_id=event.object_id, state=InboundEvent.State.RECEIVED).exclude(pk=event.pk) if handler else []
+    handler = _registered(event)
+    siblings = (
+        due.filter(object_id=event.object_id, account=event.account, state=InboundEvent.State.RECEIVED).exclude(pk=event.pk)
+        if handler
+        else []
+    )
     events = [
         event,
-        *(sibling for sibling in siblings if HANDLERS.get(sibling.type) is handler and sibling.api_version == event.api_version),
+        *(sibling for sibling in siblings if _registered(sibling) is handler and sibling.api_version == event.api_version),
     ]
     for each in events:
         each.start(lease_until=now + _LEASE)

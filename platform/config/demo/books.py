@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from billing import postings
+from billing import earnings, postings
 from config.demo.copying import copy_rows
 from config.demo.ids import key
 from config.demo.refunding import Planned
@@ -35,6 +35,16 @@ def write(sales: Sequence[Sale], refunds: Sequence[Planned]) -> None:
         ]
     copy_rows(headers)
     copy_rows(lines)
+
+
+def earn(sales: Sequence[Sale], refunds: Sequence[Planned]) -> None:
+    """Set on each payment what the books hold of it for its payee; before the payments are copied."""
+    for sale in sales:
+        if sale.payment is not None and sale.payment.paid_at is not None:
+            sale.payment.earned = earnings.of_payee(sale.payment, postings.payment_captured(sale.payment, sale.lines))
+    for planned in refunds:
+        payment = planned.sale.paid
+        payment.earned += sum(earnings.of_payee(payment, entries) for entries in planned.facts.values())
 
 
 def _of_sales(sales: Sequence[Sale]) -> Iterator[tuple[LedgerTransaction, list[Entry]]]:

@@ -87,7 +87,7 @@ OFFERS = (
 def organization_rows(anchor: datetime) -> list[Organization]:
     """Their created_at keeps the anchor: a later seed reads it back, so that nothing moves."""
     since = anchor - AGE
-    common = {"payouts_usable": True, "created_at": since, "updated_at": since}
+    common = {"created_at": since, "updated_at": since}
     return [
         Organization(id=RIVERSIDE, name="Riverside Medical Education", slug="riverside", country="US", organizer_scope="own", **common),
         Organization(

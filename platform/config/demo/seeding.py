@@ -16,7 +16,7 @@ from django.utils import timezone
 from billing.gateway.base import GatewayRefused
 from billing.gateway.selection import gateway
 from billing.models import Payment
-from config.demo import books, catalogue, exceptions, moving, operations_side, people, refunding, sales, stripe_side, trail
+from config.demo import accounts, books, catalogue, exceptions, moving, operations_side, people, refunding, sales, stripe_side, trail
 from config.demo.copying import copy_rows
 from config.demo.exceptions import Exceptions
 from config.demo.refunding import Planned
@@ -82,6 +82,7 @@ def _anchor() -> datetime:
     users, addresses = people.user_rows(anchor - catalogue.AGE)
     for rows in (users, addresses, catalogue.organization_rows(anchor), catalogue.membership_rows(anchor)):
         copy_rows(rows)
+    accounts.write(anchor)
     copy_rows(catalogue.fee_rows(anchor))
     copy_rows(catalogue.tax_rows(anchor))
     return anchor
@@ -138,6 +139,7 @@ def _write(plan: Plan, anchor: datetime) -> None:
     published = [event for event in plan.events if event.published_at]
     paths: dict[str, tuple[str, ...]] = {Event.State.LIVE: ("published", "live"), Event.State.COMPLETED: ("published", "completed")}
     moving.move(Event, ((event.pk, _state_of(event, anchor)) for event in published), paths)
+    books.earn(plan.sales, plan.refunds)
     moving.write_sales(plan.sales)
     moving.write_refunds(plan.refunds)
     copy_rows([dispute for _, dispute in plan.exceptions.disputes])
