@@ -112,11 +112,13 @@ def sync(*, payment_id: UUID, intent: GatewayIntent, at: datetime, by: Actor) ->
         if payment.stripe_payment_intent_id == intent.id:
             payment_fees.book(payment=payment, found=intent.balance_transaction, at=at, by=by)
         return payment
-    if payment.stripe_payment_intent_id is None or (payment.stripe_payment_intent_id != intent.id and intent.status in _MOVING):
+    is_another = payment.stripe_payment_intent_id != intent.id
+    if payment.stripe_payment_intent_id is None or (is_another and intent.status in _MOVING):
         payment.stripe_payment_intent_id = intent.id
-        payment.save(update_fields=["stripe_payment_intent_id", "updated_at"])
     if intent.status == "succeeded":
         return capture(payment=payment, intent=intent, at=at, by=by)
+    if is_another:
+        payment.save(update_fields=["stripe_payment_intent_id", "updated_at"])
     _mirror(payment, intent, by)
     return payment
 
@@ -150,7 +152,8 @@ def capture(*, payment: Payment, intent: GatewayIntent, at: datetime, by: Actor)
     payment.succeed(at=intent.happened_at or at, captured=intent.amount_received)
     entries = postings.payment_captured(payment, list(payment.lines.order_by("position")))
     payment.earned = earnings.of_payee(payment, entries)
-    payment.save(update_fields=[*_SAVED, "stripe_charge_id", "paid_at", "amount_captured", "earned", "failure_message"])
+    stripes = ["stripe_payment_intent_id", "stripe_charge_id"]
+    payment.save(update_fields=[*_SAVED, *stripes, "paid_at", "amount_captured", "earned", "failure_message"])
     posting.post(
         reference=f"payment:{payment.pk}",
         description=f"Payment: {payment.description}"[:200],

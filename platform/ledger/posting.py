@@ -25,26 +25,28 @@ class Unbalanced(ValueError):
     """A programming error: entries that do not sum to zero, or fewer than two."""
 
 
-@transaction.atomic
 def post(
     *, reference: str, description: str, currency: str, entries: Sequence[Entry], occurred_at: datetime, organization_id: UUID | None = None
 ) -> LedgerTransaction:
     """Write one balanced transaction; the database has checked it on return, and nobody can add to it later.
 
-    reference: unique name of the fact. Raises Unbalanced, and IntegrityError where the reference was posted before.
+    reference: unique name of the fact. Raises Unbalanced, and IntegrityError where the reference was posted before, which ends the
+    caller's transaction: a posting that fails takes its operation with it.
     """
     lines = [entry for entry in entries if entry.amount]
     if len(lines) < 2 or sum(line.amount for line in lines) != 0:
         raise Unbalanced(f"{reference}: {[(str(line.account), line.amount) for line in lines]}")
     Money(0, currency)
-    header = LedgerTransaction.objects.create(
+    header = LedgerTransaction(
         reference=reference, description=description, currency=currency, occurred_at=occurred_at, organization_id=organization_id
     )
-    LedgerEntry.objects.bulk_create(
-        LedgerEntry(transaction=header, account=line.account.code, owner=line.account.owner, amount=line.amount, currency=currency)
-        for line in lines
-    )
-    _check_now()
+    with transaction.atomic(savepoint=False):
+        header.save(force_insert=True)
+        LedgerEntry.objects.bulk_create(
+            LedgerEntry(transaction=header, account=line.account.code, owner=line.account.owner, amount=line.amount, currency=currency)
+            for line in lines
+        )
+        _check_now()
     return header
 
 
@@ -64,5 +66,4 @@ _DEFERRED = _deferred_triggers()
 def _check_now() -> None:
     """Run the deferred triggers here: left alone they would fail at the outermost commit, far from the line that is wrong."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SET CONSTRAINTS {_DEFERRED} IMMEDIATE")
-        cursor.execute(f"SET CONSTRAINTS {_DEFERRED} DEFERRED")
+        cursor.execute(f"SET CONSTRAINTS {_DEFERRED} IMMEDIATE; SET CONSTRAINTS {_DEFERRED} DEFERRED")  # one round trip

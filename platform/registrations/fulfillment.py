@@ -22,13 +22,15 @@ class RegistrationFulfillment:
 
     def on_paid(self, payment: Payment, *, at: datetime, by: Actor) -> None:
         """Confirm the place. Money for a place that has gone takes a free seat, or goes back in full at the platform's cost."""
-        found = Registration.objects.filter(payment=payment).first()
+        theirs = Registration.objects.filter(payment=payment)
+        held = theirs.filter(state=Registration.State.PENDING, cancel_reason="")  # its seat is counted already: the event can stay free
+        registration = held.select_for_update(of=["self"]).select_related("event").first()
+        if registration is not None:
+            registering.confirm(registration=registration, at=at, by=by)
+            return
+        found = theirs.first()
         if found is None:
             give_back(payment, "Paid without a registration")
-            return
-        if found.state == Registration.State.PENDING and not found.cancel_reason:  # its seat is counted already: the event can stay free
-            held = Registration.objects.select_for_update(of=["self"]).select_related("event").get(pk=found.pk)
-            registering.confirm(registration=held, at=at, by=by)
             return
         registration = cancellation.lock_place(found)
         if registration.state == Registration.State.PENDING:

@@ -83,13 +83,13 @@ def uuid_of(text: str | None) -> UUID | None:
 
 
 def _payment_of(intent: GatewayIntent) -> Payment:
-    payment = Payment.objects.filter(stripe_payment_intent_id=intent.id).first()
-    if payment is None:
-        payment_id = uuid_of(intent.metadata.get("payment_id"))
-        payment = Payment.objects.filter(pk=payment_id).first() if payment_id else None
-    if payment is None:
+    """The payment that has this intent, else the one that the intent's metadata names. Raises NotOurs."""
+    known = Q(stripe_payment_intent_id=intent.id)
+    named = uuid_of(intent.metadata.get("payment_id"))
+    found = list(Payment.objects.filter(known | Q(pk=named) if named else known))
+    if not found:
         raise NotOurs(intent.id)
-    return payment
+    return next((payment for payment in found if payment.stripe_payment_intent_id == intent.id), found[0])
 
 
 def _sync_intent(intent_id: str) -> Payment:

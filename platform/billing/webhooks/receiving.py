@@ -6,14 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 
 from billing.gateway.signatures import BadSignature, verify
 from billing.models import InboundEvent
 from billing.webhooks import processing
 
 __all__ = ["BadSignature", "MalformedEvent", "receive", "store"]
+
+
+_TABLE, _COLUMNS = InboundEvent._meta.db_table, [field.column for field in InboundEvent._meta.concrete_fields]
+_INSERT = f"""
+    INSERT INTO {_TABLE} AS known ({", ".join(_COLUMNS)}) VALUES ({", ".join(["%s"] * len(_COLUMNS))})
+    ON CONFLICT (provider, event_id) DO UPDATE SET repeats = known.repeats + 1 RETURNING xmax = 0
+"""  # xmax is 0 in a row that no other version preceded
 
 
 class MalformedEvent(ValueError):
@@ -44,12 +50,20 @@ def store(*, endpoint: str, body: str) -> InboundEvent | None:
         body=body,
         happened_at=datetime.fromtimestamp(found["created"], UTC),
     )
-    InboundEvent.objects.bulk_create([event], ignore_conflicts=True)  # the unique id decides, whoever delivers it at the same moment
-    if not InboundEvent.objects.filter(pk=event.pk).exists():
-        InboundEvent.objects.filter(provider=event.provider, event_id=event.event_id).update(repeats=F("repeats") + 1)
+    if not _inserted(event):
         return None
     processing.send(event)
     return event
+
+
+def _inserted(event: InboundEvent) -> bool:
+    """Whether the event is new; a repetition is counted. One statement: the unique id decides, whoever delivers it at the same moment."""
+    fields = InboundEvent._meta.concrete_fields
+    values = [field.get_db_prep_save(field.pre_save(event, add=True), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, values)
+        is_new: bool = cursor.fetchone()[0]
+    return is_new
 
 
 def _parsed(body: str) -> dict[str, Any]:
