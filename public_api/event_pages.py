@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from core import full_text
 from core.public_ids import decode, encode
 from events.models import Event
 from organizations.models import Organization
@@ -65,8 +66,8 @@ def _ordering(wanted: Wanted) -> tuple[str, str]:
 
 
 def _filtered(events: QuerySet[Event], wanted: Wanted) -> QuerySet[Event]:
-    for word in wanted.search.split():
-        events = events.filter(Q(title__icontains=word) | Q(organization__name__icontains=word))
+    if wanted.search.strip():
+        events = _found(events, wanted.search)
     if wanted.format is not None:
         events = events.filter(format=wanted.format.value)
     if wanted.price is not None:
@@ -76,6 +77,16 @@ def _filtered(events: QuerySet[Event], wanted: Wanted) -> QuerySet[Event]:
     if wanted.starts_before is not None:
         events = events.filter(starts_at__lt=wanted.starts_before)
     return events.filter(_organizer(wanted.organization)) if wanted.organization else events
+
+
+def _found(events: QuerySet[Event], text: str) -> QuerySet[Event]:
+    """Every term begins a word of the title, or every term a word of the organizer's name; both by their index."""
+    if not full_text.terms_of(text):
+        return events.none()
+    organizers = list(full_text.matching(Organization.objects.order_by(), text).values_list("pk", flat=True)[:200])
+    titled = Q(words_=full_text.query(text))
+    wanted = titled | Q(organization_id__in=organizers) if organizers else titled
+    return events.alias(words_=full_text.Words(*full_text.indexed(Event))).filter(wanted)
 
 
 def _organizer(named: str) -> Q:

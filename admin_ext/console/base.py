@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 
-from admin_ext.console import edits, history
+from admin_ext.console import edits, history, row_search
 from admin_ext.console.paging import BigTablePaginator, ConsoleChangeList
 from admin_ext.console.panels import Panel
 from admin_ext.console.refusals import sentence
@@ -225,11 +225,13 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
         return any(base[: len(parts)] == parts and len(base) - len(parts) <= 2 for parts in (name.split("__") for name in named))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        """A typed public id finds its row at once; anything else goes through search_fields."""
-        pk = decoded(self.model, search_term.strip()) if search_term else None
+        """A typed public id finds its row at once; anything else goes through search_fields (console.row_search)."""
+        if not search_term.strip():
+            return queryset, False
+        pk = decoded(self.model, search_term.strip())
         if pk is not None:
             return queryset.filter(pk=pk), False
-        return cast("tuple[QuerySet[Any], bool]", super().get_search_results(request, queryset, search_term.replace("\x00", "")))
+        return row_search.search(queryset, tuple(self.get_search_fields(request)), search_term), False
 
     # --- choices ------------------------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.db import connection
 from django.db.models import Model, QuerySet
@@ -10,6 +11,7 @@ from django.utils.functional import cached_property
 from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
 
+from admin_ext.console import keyset
 from admin_ext.console.urls import change_url
 
 COUNTED = 1000  # up to here a count is exact
@@ -48,13 +50,37 @@ def estimated(model: type[Model]) -> int:
 
 
 class ConsoleChangeList(ChangeList):  # type: ignore[misc]
-    """Links rows by their typed public ids; the admin class may look up in one go what a whole page of rows needs."""
+    """Pages by key, links rows by their typed public ids; the admin class may look up in one go what a whole page of rows needs.
+
+    earlier, later: tokens of the page before and after. A list whose ordering is not by columns is read from its beginning.
+    """
+
+    earlier: str | None = None
+    later: str | None = None
+    page_num = 1
 
     def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        rows: Any = self.result_list
-        self.result_list: Any = list(rows)
+        self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+        self.result_count, self.full_result_count = self.paginator.count, None
+        self.show_full_result_count, self.show_admin_actions = False, True
+        self.can_show_all, self.multi_page = False, self.result_count > self.list_per_page
+        names = keyset.names_of(list(self.get_ordering(request, self.queryset))) or ["-pk"]
+        found = keyset.page(self.queryset, names, self.list_per_page, request.GET.get(PAGE_VAR, "")[:2000])
+        self.earlier, self.later = found.earlier, found.later
+        self.result_list: Any = found.rows
         self.model_admin.prepare_page(request, self.result_list)
+
+    @property
+    def earlier_url(self) -> str:
+        return self.get_query_string({PAGE_VAR: self.earlier}) if self.earlier else ""
+
+    @property
+    def later_url(self) -> str:
+        return self.get_query_string({PAGE_VAR: self.later}) if self.later else ""
+
+    @property
+    def first_url(self) -> str:
+        return self.get_query_string(remove=[PAGE_VAR]) if self.earlier else ""
 
     def url_for_result(self, result: Model) -> str:
         site = self.model_admin.admin_site.name

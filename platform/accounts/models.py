@@ -4,12 +4,14 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 
 from accounts.querysets import UserQuerySet
 from audit.actor import StaffGroup
+from core.full_text import Words
 from core.models import BaseModel
 
 
@@ -42,6 +44,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_once")]
+        indexes = [GinIndex(Words("email", "name"), name="user_words")]
 
     def __str__(self) -> str:
         return self.name or self.email

@@ -1,8 +1,10 @@
 """The audit log: one entry for each operation, written in its transaction, never changed."""
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from audit.querysets import AuditEntryQuerySet
+from core.full_text import Words
 from core.models import append_only
 from core.public_ids import encode, uuid7
 
@@ -39,6 +41,9 @@ class AuditEntry(models.Model):
             models.Index(fields=["object_id", "id"], name="audit_object"),
             models.Index(fields=["organization_id", "-id"], name="audit_organization"),
             models.Index(fields=["user_id", "-id"], name="audit_user"),
+            models.Index(fields=["action", "-id"], name="audit_action"),
+            models.Index(fields=["request_id"], condition=~models.Q(request_id=""), name="audit_request"),
+            GinIndex(Words("reason"), name="audit_words"),
         ]
         triggers = append_only()
 

@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
 from billing import refund_terms
+from core.full_text import Words
 from core.models import BaseModel
 from core.money import CURRENCIES, Money
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
@@ -66,6 +68,7 @@ class Event(FSMModelMixin, BaseModel):
         indexes = [
             models.Index(fields=["starts_at", "id"], condition=Q(state__in=["published", "live"], is_listed=True), name="event_public"),
             models.Index(fields=["organization", "-starts_at"], name="event_organization"),
+            GinIndex(Words("title"), name="event_words"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="event_ends_after_start"),

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from core.full_text import Words
 from core.models import BaseModel
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
 from notifications.querysets import MessageQuerySet
@@ -37,7 +39,11 @@ class Message(FSMModelMixin, BaseModel):
     objects = MessageQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["related_id"], name="message_related"), models.Index(fields=["state", "-id"], name="message_state")]
+        indexes = [
+            models.Index(fields=["related_id"], name="message_related"),
+            models.Index(fields=["state", "-id"], name="message_state"),
+            GinIndex(Words("to", "subject"), name="message_words"),
+        ]
         triggers = [StateMachine()]
 
     def __str__(self) -> str:

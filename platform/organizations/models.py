@@ -1,9 +1,11 @@
 """Organizations own everything that is sold or issued; memberships say who may act for them."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
+from core.full_text import Words
 from core.models import BaseModel
 from organizations.querysets import MembershipQuerySet, OrganizationQuerySet
 
@@ -50,6 +52,7 @@ class Organization(BaseModel):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="organization_country_iso")]
+        indexes = [GinIndex(Words("name"), name="organization_words")]
 
     def __str__(self) -> str:
         return self.name

@@ -4,11 +4,13 @@ from datetime import datetime
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from billing.models import Payment
+from core.full_text import Words
 from core.models import BaseModel
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
 from events.models import Event
@@ -67,6 +69,8 @@ class Registration(FSMModelMixin, BaseModel):
             models.Index(fields=["event", "-id"], name="registration_event"),
             models.Index(fields=["hold_expires_at"], condition=Q(state="pending"), name="registration_held"),
             models.Index(fields=["user", "-id"], name="registration_user"),
+            models.Index(fields=["state", "-id"], name="registration_state"),
+            GinIndex(Words("email", "name"), name="registration_words"),
             models.Index(Lower("email"), condition=Q(user=None), name="registration_guest_email"),
         ]
         constraints = [

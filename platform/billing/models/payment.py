@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
 from billing.querysets import PaymentQuerySet
+from core.full_text import Words
 from core.models import BaseModel
 from core.money import CURRENCIES, Money
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
@@ -73,6 +75,7 @@ class Payment(FSMModelMixin, BaseModel):
             models.Index(fields=["organization", "-id"], name="payment_organization"),
             models.Index(fields=["state", "-id"], name="payment_state"),
             models.Index(fields=["email"], name="payment_email"),
+            GinIndex(Words("email", "name", "description"), name="payment_words"),
             models.Index(fields=["subject"], name="payment_subject"),
             models.Index(fields=["group"], name="payment_group"),
             models.Index(fields=["organization", "release_at"], condition=~Q(paid_at=None), name="payment_reserved"),

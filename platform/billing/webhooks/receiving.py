@@ -15,7 +15,7 @@ from billing.webhooks import processing
 __all__ = ["BadSignature", "MalformedEvent", "receive", "store"]
 
 
-_TABLE, _COLUMNS = InboundEvent._meta.db_table, [field.column for field in InboundEvent._meta.concrete_fields]
+_TABLE, _COLUMNS = InboundEvent._meta.db_table, [str(field.column) for field in InboundEvent._meta.concrete_fields]
 _INSERT = f"""
     INSERT INTO {_TABLE} AS known ({", ".join(_COLUMNS)}) VALUES ({", ".join(["%s"] * len(_COLUMNS))})
     ON CONFLICT (provider, event_id) DO UPDATE SET repeats = known.repeats + 1 RETURNING xmax = 0

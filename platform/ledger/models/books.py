@@ -1,8 +1,10 @@
 """Double entry that PostgreSQL itself holds: balanced, one currency a transaction, append-only, sealed to the moment it was written."""
 
 import pgtrigger
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from core.full_text import Words
 from core.models import append_only
 from core.public_ids import encode, uuid7
 from ledger.chart import CHART
@@ -57,7 +59,10 @@ class LedgerTransaction(models.Model):
     objects = LedgerTransactionQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["organization_id", "-id"], name="ledger_organization")]
+        indexes = [
+            models.Index(fields=["organization_id", "-id"], name="ledger_organization"),
+            GinIndex(Words("description"), name="ledger_words"),
+        ]
         triggers = [
             pgtrigger.Trigger(
                 name="has_entries",
