@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.actor import Actor
@@ -113,7 +113,8 @@ def request(
 
     amount: minor units of the payment's currency, tax included, > 0; None takes what the frozen terms give at this moment.
     request_token: a second request with it returns the first one's refund.
-    Raises NotFound, PermissionRefused, StepUpRequired, NothingToRefund, PaymentDisputed, WrongCurrency, InvalidInput, RefundExceedsBalance.
+    Raises NotFound, PermissionRefused, StepUpRequired, RequestTokenReused, NothingToRefund, PaymentDisputed, WrongCurrency, InvalidInput,
+    RefundExceedsBalance.
     """
     payment = payments.locked(payment_id, by)  # two refunds of one payment queue here, or both would see the same rest
     if payment is None:
@@ -138,9 +139,16 @@ def request(
 
 
 def _insert(payment: Payment, by: Actor, *, amount: int, source: str, **values: Any) -> Refund:
-    """The new row, waiting for a second person where the amount is above the limit."""
+    """The new row, waiting for a second person where the amount is above the limit. Raises RequestTokenReused."""
     refund = Refund(payment=payment, amount=amount, currency=payment.currency, source=source, requested_by_id=by.user_id, **values)
-    refund.save(force_insert=True)
+    try:
+        with transaction.atomic():  # a savepoint: PostgreSQL then still answers the question below
+            refund.save(force_insert=True)
+    except IntegrityError:
+        # the same token raced on another payment, whose lock is not ours: its row was not to be seen before this insert
+        if refund.request_token and Refund.objects.filter(request_token=refund.request_token).exists():
+            raise RequestTokenReused from None
+        raise
     if source in _SOURCES_OF_PEOPLE and amount > approval_limit(payment).amount:
         refund.await_approval()
         refund.save(update_fields=["state", "updated_at"])

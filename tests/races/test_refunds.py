@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from audit.actor import StaffGroup
 from audit.models import AuditEntry
@@ -12,10 +13,17 @@ from billing.models import Payment, Refund
 from sandbox.stripe.server import Sandbox
 from tests import flows
 from tests.faults.books import assert_whole, refunds_at_stripe
+from tests.processes import until
 from tests.sizes import SIZES
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.gap("5.3"), pytest.mark.gap("1.3"), pytest.mark.rule("M9")]
 type Race = Callable[[int, Callable[[int], Any]], list[Any]]
+
+
+def somebody_waits_for_us() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))")
+        return bool(cursor.fetchone()[0])
 
 
 class TestRefundsOfOnePayment:
@@ -47,6 +55,24 @@ class TestRefundsOfOnePayment:
         assert len({each.pk for each in results}) == 1
         flows.settle(sandbox)
         assert_whole(payment, refunds=[2_000])
+
+    def test_with_one_token_for_two_payments_are_one_and_a_refusal(self, sandbox: Sandbox, race: Race) -> None:
+        payments, finance = [flows.paid(sandbox), flows.paid(sandbox)], flows.staff(StaffGroup.FINANCE)
+
+        def ask(number: int) -> Refund:
+            with transaction.atomic():
+                made = refunds.request(
+                    payment_id=payments[number].pk, amount=2_000, reason="other", source="console", request_token="one-dialog", by=finance
+                )
+                until(somebody_waits_for_us, "the other's insert waits for this one")
+            return made
+
+        results = race(2, ask)
+
+        assert {type(each) for each in results} == {Refund, refunds.RequestTokenReused}
+        assert [payment.refunds.count() for payment in payments] in ([1, 0], [0, 1])
+        flows.settle(sandbox)
+        assert sum(bool(refunds_at_stripe(payment)) for payment in payments) == 1
 
     def test_submitted_by_several_workers_are_made_once(self, sandbox: Sandbox, race: Race) -> None:
         payment, finance = flows.paid(sandbox), flows.staff(StaffGroup.FINANCE)
