@@ -7,7 +7,6 @@ run side by side. Ctrl-C, SIGTERM and a closed terminal end every process; so do
 import fcntl
 import json
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -19,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from config import child_processes, embedded_postgres
+from config import child_processes, embedded_postgres, webhook_secret
 from config.child_processes import Child
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +53,7 @@ class Supervisor:
             "BASE_URL": os.environ.get("BASE_URL", self.url),
             "STRIPE_API_BASE": self.stripe_url,
             "STRIPE_SECRET_KEY": "sk_test_sandbox",
-            "STRIPE_WEBHOOK_SECRETS": f"whsec_{secrets.token_hex(16)}",
+            "STRIPE_WEBHOOK_SECRETS": webhook_secret.kept(var),
         }
 
     def end(self, *_: object) -> None:
@@ -154,7 +153,7 @@ class Supervisor:
         return child.log.read_text(errors="replace")
 
     def _register_webhooks(self) -> None:
-        """Tell the stand-in where our endpoint is, with the secret that this run's processes know."""
+        """Tell the stand-in where our endpoint is, with the secret that both keep in var/."""
         body = {"url": f"{self.url}/webhooks/stripe", "secret": self._env["STRIPE_WEBHOOK_SECRETS"], "enabled_events": ["*"]}
         request = urllib.request.Request(  # noqa: S310  our own address
             f"{self.stripe_url}/_sandbox/webhooks/endpoint",
