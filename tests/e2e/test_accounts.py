@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from notifications.models import Message
 from tests.accounts.test_pages import code_for
-from tests.e2e.conftest import PASSWORD, accessibility_findings, person, screenshot
+from tests.e2e.conftest import PASSWORD, accessibility_findings, enter_code, person, screenshot
 from tests.factories.people import UserFactory
 from tests.processes import free_port, web
 
@@ -139,7 +139,7 @@ def test_pages_of_somebody_with_a_second_factor(site: str, new_page: NewPage) ->
     page.goto(f"{site}/accounts/login/")
     submit(page, login=zoe.user.email, password=PASSWORD)
     look(page, "second-factor-asked")
-    submit(page, code=zoe.code())
+    enter_code(page, zoe)
     page.wait_for_url(f"{site}/")
     page.goto(f"{site}/accounts/2fa/")
     look(page, "second-factor-active")
