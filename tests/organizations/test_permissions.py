@@ -1,4 +1,4 @@
-"""The expected table, written by hand beside the rules in words: every permission × role and staff group × whose organization it is."""
+"""Every permission × role and staff group × whose organization it is, held to the table written by hand in `expected`."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -12,38 +12,8 @@ from organizations.models import Membership, Organization, Role
 from organizations.permissions import Permission, allows, require
 from tests.factories.organizations import MembershipFactory, OrganizationFactory
 from tests.factories.people import UserFactory, actor, staff
+from tests.organizations.expected import ROLES, STAFF, STEP_UP, TABLE
 
-ROLES = ["admin", "organizer", "course_manager", "instructor"]
-STAFF = ["support", "finance", "auditor", "superuser"]
-#                                 admin  organizer  course_m.  instructor | support  finance  auditor  superuser
-TABLE = {
-    "organization.view": "           yes    yes        yes        yes          yes      yes      yes      yes",
-    "organization.edit": "           yes    no         no         no           yes      no       no       yes",
-    "member.view": "                 yes    yes        yes        yes          yes      yes      yes      yes",
-    "event.view": "                  yes    own        no         no           yes      yes      yes      yes",
-    "event.manage": "                yes    own        no         no           yes      no       no       yes",
-    "registration.view": "           yes    own        no         no           yes      yes      yes      yes",
-    "registration.manage": "         yes    own        no         no           yes      no       no       yes",
-    "payment.view": "                yes    own        no         no           yes      yes      yes      yes",
-    "payment.refund": "              yes    own        no         no           no       yes      no       yes",
-    "refund.approve": "              no     no         no         no           no       yes      no       yes",
-    "refund.retry": "                no     no         no         no           no       yes      no       yes",
-    "connect.view": "                yes    no         no         no           yes      yes      yes      yes",
-    "connect.manage": "              yes    no         no         no           yes      no       no       yes",
-    "payout.view": "                 yes    no         no         no           no       yes      yes      yes",
-    "payout.request": "              yes    no         no         no           no       yes      no       yes",
-    "payout.approve": "              no     no         no         no           no       yes      no       yes",
-    "ledger.view": "                 no     no         no         no           yes      yes      yes      yes",
-    "inbound_event.view": "          no     no         no         no           yes      yes      yes      yes",
-    "inbound_event.replay": "        no     no         no         no           yes      yes      no       yes",
-    "job.view": "                    no     no         no         no           yes      yes      yes      yes",
-    "job.retry": "                   no     no         no         no           yes      yes      no       yes",
-    "message.view": "                no     no         no         no           yes      yes      yes      yes",
-    "audit.view": "                  yes    no         no         no           yes      yes      yes      yes",
-    "user.view": "                   no     no         no         no           yes      yes      yes      yes",
-    "fee.edit": "                    no     no         no         no           no       yes      no       yes",
-}  # fmt: skip
-STEP_UP = {"payment.refund", "refund.approve", "refund.retry", "payout.request", "payout.approve", "fee.edit"}
 CASES = [(name, who, answer) for name, row in TABLE.items() for who, answer in zip(ROLES + STAFF, row.split(), strict=True)]
 BY_ROLE = [case for case in CASES if case[1] in ROLES]
 BY_STAFF = [case for case in CASES if case[1] in STAFF]

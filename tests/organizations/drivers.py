@@ -1,0 +1,175 @@
+"""By hand: which permission every screen, form, button, bulk action, operation and route needs, and how each is driven."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from events import authoring
+from tests.organizations.matrix import World
+
+# Screens: who may open the list and, where the object is in reach, its page.
+SCREENS = {
+    "organizations.organization": "organization.view",
+    "organizations.membership": "member.view",
+    "events.event": "event.view",
+    "events.session": "event.view",
+    "registrations.registration": "registration.view",
+    "billing.payment": "payment.view",
+    "billing.checkoutsession": "payment.view",
+    "billing.refund": "payment.view",
+    "billing.dispute": "payment.view",
+    "admin_ext.bulkrun": "payment.view",
+    "billing.stripecommand": "ledger.view",
+    "billing.feeschedule": "ledger.view",
+    "billing.taxrate": "ledger.view",
+    "ledger.ledgertransaction": "ledger.view",
+    "ledger.ledgerentry": "ledger.view",
+    "billing.inboundevent": "inbound_event.view",
+    "core.job": "job.view",
+    "django_q.schedule": "job.view",
+    "django_q.ormq": "job.view",
+    "notifications.message": "message.view",
+    "audit.auditentry": "audit.view",
+    "accounts.user": "user.view",
+}
+# Objects of an organization as a whole; everything else of an organization belongs to one member in it.
+WHOLE = {"organizations.organization", "organizations.membership", "audit.auditentry"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """change: what the edit types over the values that the page shows; add: whether the same values, changed, can be added anew."""
+
+    permission: str
+    change: dict[str, str]
+    add: bool = False
+
+
+FORMS = {
+    "organizations.organization": Form("organization.edit", {"name": "Renamed"}),
+    "events.event": Form("event.manage", {"title": "Renamed"}, add=True),
+    "billing.feeschedule": Form("fee.edit", {"currency": "EUR"}, add=True),
+    "billing.taxrate": Form("fee.edit", {"name": "Renamed", "jurisdiction": "FR"}, add=True),
+}
+
+
+@dataclass(frozen=True)
+class Press:
+    """typed: what the dialog posts; given: what the operation is called with. asks_first: before it looks for the object."""
+
+    permission: str
+    typed: dict[str, str] = field(default_factory=dict)
+    given: Callable[[], dict[str, Any]] = dict
+    asks_first: bool = False
+
+
+def _session() -> dict[str, Any]:
+    starts = timezone.now() + timedelta(days=20, hours=1)
+    return {"title": "Part two", "starts_at": starts, "ends_at": starts + timedelta(hours=1), "is_mandatory": True}
+
+
+def _clock(**later: int) -> str:
+    return (timezone.now() + timedelta(**later)).strftime("%Y-%m-%dT%H:%M")
+
+
+_REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
+BUTTONS = {
+    "billing.payment:refund": Press("payment.refund", _REFUND, lambda: {"amount": 1000, "reason": "other", "source": "console"}),
+    "registrations.registration:refund": Press("payment.refund", _REFUND, lambda: {"amount": 1000, "reason": "other"}),
+    "registrations.registration:cancel": Press("registration.manage"),
+    "billing.refund:approve": Press("refund.approve"),
+    "billing.refund:reject": Press("refund.approve", {"why": "Paid twice"}, lambda: {"why": "Paid twice"}),
+    "billing.refund:retry": Press("refund.retry"),
+    "events.event:publish": Press("event.manage"),
+    "events.event:unpublish": Press("event.manage"),
+    "events.event:add_session": Press(
+        "event.manage",
+        {"title": "Part two", "starts_at": _clock(days=20, hours=1), "ends_at": _clock(days=20, hours=2)},
+        _session,
+    ),
+    "billing.inboundevent:replay": Press("inbound_event.replay"),
+    "core.job:retry": Press("job.retry", asks_first=True),
+    "notifications.message:resend": Press("job.retry", asks_first=True),
+}
+# Bulk actions of the lists: whoever has the permission freezes a selection; the operation asks again for every row.
+BULK = {
+    "billing.payment:payment_refund": "payment.refund",
+    "registrations.registration:registration_refund": "payment.refund",
+    "billing.refund:refund_approve": "refund.approve",
+    "billing.inboundevent:inbound_event_replay": "inbound_event.replay",
+    "core.job:job_retry": "job.retry",
+    "notifications.message:message_resend": "job.retry",
+}
+
+
+def _create(world: World, by: Any) -> Any:
+    starts = timezone.now() + timedelta(days=9)
+    ends = starts + timedelta(hours=1)
+    return authoring.create(
+        organization_id=world.north.pk, by=by, title="New", starts_at=starts, ends_at=ends, capacity=9, host_id=world.host.pk
+    )
+
+
+def _edit(world: World, by: Any) -> Any:
+    return authoring.edit(event_id=world.rows["events.event"].pk, by=by, title="Renamed")
+
+
+# Operations behind forms: what shows the object, what is needed, and the call.
+OPERATIONS = {
+    "events.authoring.create": ("organization.view", "event.manage", _create),
+    "events.authoring.edit": ("event.view", "event.manage", _edit),
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """sees: what makes the object visible (404 without); needs: what the call needs (403 without); answer: of whoever may."""
+
+    sees: str
+    needs: str
+    row: str
+    answer: tuple[int, str] = (200, "")
+    body: dict[str, Any] | None = None
+
+
+ROUTES = {
+    "GET /api/v1/events/{event}": Route("event.view", "event.view", "events.event:publish"),
+    "POST /api/v1/events/{event_id}/publish": Route("event.view", "event.manage", "events.event:publish"),
+    "GET /api/v1/events/{event_id}/registrations": Route("registration.view", "registration.view", "events.event"),
+    "GET /api/v1/registrations/{registration_id}": Route("registration.view", "registration.view", "registrations.registration"),
+    "POST /api/v1/registrations/{registration_id}/cancel": Route(
+        "registration.view", "registration.manage", "registrations.registration:cancel"
+    ),
+    "POST /api/v1/registrations/{registration_id}/checkout": Route(
+        "registration.view", "registration.view", "registrations.registration:cancel", (409, "NOTHING_TO_PAY")
+    ),
+    "POST /api/v1/registrations/{registration_id}/refund": Route(
+        "registration.view", "payment.refund", "registrations.registration", (202, ""), {"amount": 1000}
+    ),
+}
+# Public, or about nothing but what is one's own: no permission decides there.
+WITHOUT_PERMISSION = {
+    "GET /api/v1/events",
+    "POST /api/v1/events/{event_id}/quote",
+    "POST /api/v1/events/{event_id}/registrations",
+    "GET /api/v1/me",
+    "PATCH /api/v1/me",
+    "GET /api/v1/me/registrations",
+    "GET /api/v1/me/registrations/{registration_id}",
+    "POST /api/v1/me/registrations/{registration_id}/cancel",
+    "POST /api/v1/me/registrations/{registration_id}/checkout",
+    "GET /api/v1/me/sessions",
+    "DELETE /api/v1/me/sessions",
+    "DELETE /api/v1/me/sessions/{session_id}",
+}
+# Operations alone ask for these so far: no screen, button or route does.
+WITHOUT_SURFACE = {"connect.view", "connect.manage", "payout.view", "payout.request", "payout.approve"}
+
+
+def driven() -> set[str]:
+    """Every permission that something above drives."""
+    forms, presses, routes = FORMS.values(), BUTTONS.values(), ROUTES.values()
+    return {*SCREENS.values(), *(each.permission for each in (*forms, *presses)), *BULK.values(), *(each.needs for each in routes)}

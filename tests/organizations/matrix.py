@@ -1,0 +1,194 @@
+"""One set of objects for the permission matrix, the people who try to reach them, and what the hand-written table gives each of them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Model
+from django.test import Client
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+
+from accounts.models import User
+from admin_ext.console import bulk_runs
+from audit.actor import Actor
+from audit.models import AuditEntry
+from billing import refund_sync
+from billing.models import FeeSchedule, Payment, Refund, StripeCommand, TaxRate
+from ledger.models import LedgerEntry, LedgerTransaction
+from notifications.models import Message
+from organizations.models import Membership, Organization
+from tests.admin_ext import making
+from tests.factories.accounts import usable_account
+from tests.factories.people import actor
+from tests.organizations.expected import ROLES, STAFF, TABLE
+
+RELATIONS = ("own", "same organization", "same organization, narrowed", "other organization", "ended membership")
+_NARROWED = RELATIONS[2]  # says nothing new of roles that the table gives nothing of their own
+SUBJECTS = [
+    *((role, relation) for role in ROLES for relation in RELATIONS if relation != _NARROWED or role in ("admin", "organizer")),
+    *((group, "staff") for group in STAFF),
+]
+IDS = [f"{who}, {relation}" for who, relation in SUBJECTS]
+# What a refusal may write all the same: the session, its message, the shared cache. Business tables never.
+_BOOKKEEPING = {"django_session", "shared_cache", "public_api_window", "usersessions_usersession"}
+
+
+@dataclass(frozen=True)
+class World:
+    """rows: "app.model" or "app.model:button" -> the object that a screen or a button is tried on, all of `north` and its host."""
+
+    north: Organization
+    host: User
+    colleague: User
+    outsider: User
+    former: User
+    staff: dict[str, User]
+    rows: dict[str, Model]
+    pages: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+
+    def row(self, model: type[Model], button: str = "") -> Model:
+        label = model._meta.label_lower
+        found = self.rows.get(f"{label}:{button}") or self.rows.get(label)
+        assert found is not None, f"Add an object of {label} to the matrix's world, so that its screen and its buttons are tried."
+        return found
+
+    def look(self, subject: "Subject") -> Callable[[Client, str], Any]:
+        """GET as the subject; a page that was read in an earlier test is not read again, since every test ends where it began."""
+
+        def get(client: Client, address: str) -> Any:
+            key = (subject.who, subject.relation, address)
+            if key not in self.pages:
+                self.pages[key] = client.get(address)
+            return self.pages[key]
+
+        return get
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Somebody with one role or staff group, and how they stand to the world's objects."""
+
+    person: User
+    who: str
+    relation: str
+
+    @property
+    def is_staff(self) -> bool:
+        return self.relation == "staff"
+
+    def may(self, permission: str) -> bool:
+        """What the table says of the role or the group, whatever the object is."""
+        return cell(self.who, permission) != "no"
+
+    def reaches(self, permission: str, *, whole: bool = False) -> bool:
+        """Whether the permission reaches the world's objects. whole: the object belongs to the organization, to no one member."""
+        if self.relation in ("other organization", "ended membership"):
+            return False
+        if self.relation == "same organization, narrowed" and not whole:
+            return cell(self.who, permission) == "yes"
+        return self.may(permission)
+
+
+def cell(who: str, permission: str) -> str:
+    return dict(zip(ROLES + STAFF, TABLE[permission].split(), strict=True))[who]
+
+
+def subject(world: World, who: str, relation: str) -> Subject:
+    """The person of the world who now has the role, standing so to its objects; in the caller's transaction."""
+    if relation == "staff":
+        return Subject(world.staff[who], who, relation)
+    person = {"own": world.host, "other organization": world.outsider, "ended membership": world.former}.get(relation, world.colleague)
+    Membership.objects.filter(user=person).update(role=who)
+    if relation == "same organization, narrowed":
+        Organization.objects.filter(pk=world.north.pk).update(organizer_scope="own")
+    return Subject(person, who, relation)
+
+
+def build() -> World:
+    north, rival = making.organization("North Clinic"), making.organization("Rival Academy")
+    host, colleague, outsider, former = (making.user(name) for name in ("host", "colleague", "outsider", "former"))
+    making.member(north, host)
+    making.member(north, colleague)
+    making.member(rival, outsider)
+    making.member(north, former, ended_at=timezone.now())
+    making.member(rival, former)
+    staff = {group: making.user(group, groups=(group,)) for group in STAFF}
+    usable_account(north)
+    usable_account(rival)
+    rows = {**_of_the_organization(north, host), **_of_the_platform(host)}
+    return World(north, host, colleague, outsider, former, staff, rows)
+
+
+def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
+    asker = making.user("asker", groups=("finance",))
+    starts = timezone.now().replace(second=0, microsecond=0) + timedelta(days=20)  # a form shows minutes
+    event = making.event(north, host, starts_at=starts, venue="Hall 1", online_url="https://meet.example.org/1", country="US")
+    draft = making.event(north, host, "Draft", published=False, venue="Hall 1", online_url="https://meet.example.org/2", country="US")
+    paid, sold = making.payment(north, for_event=event), making.payment(north, for_event=event)
+    large, other = making.payment(north, amount=60_000, for_event=event), making.payment(north, for_event=event)
+    waiting, failed = making.refund(large, by=actor(asker), amount=60_000), making.refund(other, by=actor(asker))
+    refund_sync.fail(refund_id=failed.pk, attempt=1, why="declined", at=timezone.now(), by=Actor.system("tests"))
+    disputed = making.payment(north, for_event=event)
+    place = making.registration(event, payment=sold)
+    run = bulk_runs.freeze(
+        kind="payment.refund", rows=Payment.objects.filter(pk=paid.pk), as_staff=False, by=actor(host, organization=north)
+    )
+    unsold = making.event(north, host, "Unsold", venue="Hall 1", online_url="https://meet.example.org/3", country="US")
+    return {
+        "organizations.organization": north,
+        "organizations.membership": Membership.objects.get(organization=north, user=host),
+        "events.event": event,
+        "events.event:publish": draft,
+        "events.event:unpublish": unsold,
+        "events.session": event.sessions.get(),
+        "registrations.registration": place,
+        "registrations.registration:cancel": making.registration(event),
+        "billing.payment": paid,
+        "billing.checkoutsession": making.checkout_session(making.payment(north, paid=False, for_event=event)),
+        "billing.refund": waiting,
+        "billing.refund:retry": Refund.objects.get(pk=failed.pk),
+        "billing.dispute": making.dispute(disputed),
+        "admin_ext.bulkrun": run,
+        "audit.auditentry": AuditEntry.objects.about(waiting).latest("id"),
+    }
+
+
+def _of_the_platform(host: User) -> dict[str, Model]:
+    key = {"cron": "0 0 1 1 *", "next_run": timezone.now() + timedelta(days=9)}
+    message = Message.objects.create(kind="account_notice", to="zoe@example.org", subject="News", text="News", html="News")
+    message.fail(error="The address does not exist.")
+    message.save()
+    return {
+        "accounts.user": host,
+        "billing.inboundevent": making.inbound_event(dead=True),
+        "billing.stripecommand": StripeCommand.objects.create(
+            key="refund-1-1", operation="create_refund", subject_id=host.pk, parameters={}
+        ),
+        "billing.feeschedule": FeeSchedule.objects.create(currency="USD", service_basis_points=250),
+        "billing.taxrate": TaxRate.objects.create(name="VAT", jurisdiction="DE", basis_points=1900, starts_on="2026-01-01"),
+        "core.job": making.dead_job(),
+        "django_q.schedule": Schedule.objects.create(name="matrix", func="core.jobs.sweep", schedule_type=Schedule.CRON, **key),
+        "django_q.ormq": OrmQ.objects.create(key="money", payload="x", lock=timezone.now()),
+        "ledger.ledgertransaction": LedgerTransaction.objects.latest("pk"),
+        "ledger.ledgerentry": LedgerEntry.objects.latest("pk"),
+        "notifications.message": message,
+    }
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What happens inside is taken back at its end, as if nobody had tried."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def writes() -> dict[str, int]:
+    """Rows inserted, updated and deleted so far in this transaction, for each business table, as PostgreSQL counts them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables")
+        return {name: count for name, count in cursor.fetchall() if name not in _BOOKKEEPING and count}
