@@ -10,8 +10,8 @@ from admin_ext import retrying
 from admin_ext.console.bulk_kinds import BulkKind, Plan, register
 from admin_ext.models import BulkItem
 from audit.actor import Actor
-from billing import refund_approval, refunds
-from billing.models import InboundEvent, Payment, Refund
+from billing import payout_approval, payout_requests, refund_approval, refunds
+from billing.models import InboundEvent, Payment, PayoutRequest, Refund
 from billing.webhooks import replay
 from core.errors import PermissionRefused
 from core.models import Job
@@ -95,6 +95,18 @@ def _approve(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
     return "Approved"
 
 
+def _plan_payout(payout: PayoutRequest, values: dict[str, Any], by: Actor) -> Plan:
+    if payout.state != PayoutRequest.State.REQUESTED:
+        raise payout_requests.PayoutNotWaiting(payout)
+    payout_approval.guarded(payout, by)
+    return Plan(f"Pay {payout.money} out to {payout.organization.name}", payout.money)
+
+
+def _approve_payout(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
+    payout_approval.approve(payout_request_id=item.object_id, by=by)
+    return "Approved"
+
+
 def _plan_replay(event: InboundEvent, values: dict[str, Any], by: Actor) -> Plan:
     if not state_allows(event, "replay"):
         raise replay.BeingProcessed
@@ -164,6 +176,18 @@ APPROVE_REFUNDS = register(
         apply=_approve,
         undo=NO_UNDO_REFUND,
         rows=lambda rows: rows.select_related("payment"),
+    )
+)
+APPROVE_PAYOUTS = register(
+    BulkKind(
+        name="payout.approve",
+        label="Approve…",
+        model=PayoutRequest,
+        permission=Permission.PAYOUT_APPROVE,
+        plan=_plan_payout,
+        apply=_approve_payout,
+        undo="There is no undo: money that went to a bank cannot be fetched back. A payout can be held until its transfer begins.",
+        rows=lambda rows: rows.select_related("organization", "account"),
     )
 )
 REPLAY_EVENTS = register(

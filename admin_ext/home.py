@@ -12,7 +12,7 @@ from admin_ext.console import columns
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
 from audit.actor import Actor
-from billing.models import InboundEvent, Payment, Refund, StripeCommand
+from billing.models import ConnectedAccount, InboundEvent, Payment, PayoutRequest, Refund, StripeCommand
 from core.models import Job
 from events.models import Event
 from notifications.models import Message
@@ -81,6 +81,42 @@ QUEUES = (
         "state__exact=failed",
         "No refund failed.",
         since="failed_at",
+    ),
+    WorkQueue(
+        "Payouts awaiting approval",
+        PayoutRequest,
+        Permission.PAYOUT_APPROVE,
+        lambda rows: rows.filter(state=PayoutRequest.State.REQUESTED),
+        "state__exact=requested",
+        "No payout waits for finance.",
+    ),
+    WorkQueue(
+        "Failed payouts",
+        PayoutRequest,
+        Permission.PAYOUT_VIEW,
+        lambda rows: rows.filter(state=PayoutRequest.State.FAILED),
+        "state__exact=failed",
+        "No payout failed.",
+        since="ended_at",
+    ),
+    WorkQueue(
+        "Payouts that wait or are held",
+        PayoutRequest,
+        Permission.PAYOUT_APPROVE,
+        lambda rows: rows.filter(state__in=[PayoutRequest.State.APPROVED, PayoutRequest.State.ON_HOLD]),
+        "state__in=approved,on_hold",
+        "Every approved payout has gone to Stripe.",
+        since="approved_at",
+        urgent=False,
+    ),
+    WorkQueue(
+        "Payout accounts that are not usable",
+        ConnectedAccount,
+        Permission.CONNECT_MANAGE,
+        lambda rows: rows.filter(payouts_enabled=False),
+        "payouts_enabled__exact=0",
+        "Every payout account can be paid out to.",
+        urgent=False,
     ),
     WorkQueue(
         "Payments without a registration",

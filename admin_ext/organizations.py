@@ -8,9 +8,11 @@ from django.http import HttpRequest
 
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
+from billing import connect
 from events.models import Event
 from organizations.models import Membership
 from organizations.permissions import Permission
@@ -30,6 +32,20 @@ class OrganizationAdmin(ConsoleModelAdmin):
         ("Settings", {"fields": ["number", "slug", "kind", "is_active", "organizer_scope", "created"]}),
         ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "refund_approval_limits"]}),
     ]
+
+    actions_detail = ["set_up_payouts"]
+    set_up_payouts = operation_button(
+        connect.begin,
+        name="set_up_payouts",
+        id_argument="organization_id",
+        label="Set up payouts…",
+        done="Opened; go on with the set-up on the page of its payout account.",
+        permission=Permission.CONNECT_MANAGE,
+        shows=lambda organization: not hasattr(organization, "connected_account"),
+        explain="The organization gets an account at Stripe in its country, from which it is paid out. Stripe asks it for its papers.",
+        gone="It has a payout account already.",
+        submit="Set up payouts",
+    )
 
     def owner_of(self, obj: Model) -> tuple[UUID | None, UUID | None]:
         return obj.pk, None

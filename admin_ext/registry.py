@@ -4,7 +4,9 @@ from django.db.models import Model
 from django_q.models import OrmQ, Schedule
 
 from accounts.models import User
+from admin_ext.billing.accounts import ConnectedAccountAdmin
 from admin_ext.billing.payments import PaymentAdmin
+from admin_ext.billing.payouts import PayoutRequestAdmin
 from admin_ext.billing.rates import FeeScheduleAdmin, TaxRateAdmin
 from admin_ext.billing.refunds import RefundAdmin
 from admin_ext.billing.stripe import CheckoutSessionAdmin, DisputeAdmin, InboundEventAdmin, StripeCommandAdmin
@@ -19,7 +21,19 @@ from admin_ext.organizations import MembershipAdmin, OrganizationAdmin, UserAdmi
 from admin_ext.registrations import RegistrationAdmin
 from admin_ext.sites import console_site, staff_site
 from audit.models import AuditEntry
-from billing.models import CheckoutSession, Dispute, FeeSchedule, InboundEvent, Payment, PaymentLine, Refund, StripeCommand, TaxRate
+from billing.models import (
+    CheckoutSession,
+    ConnectedAccount,
+    Dispute,
+    FeeSchedule,
+    InboundEvent,
+    Payment,
+    PaymentLine,
+    PayoutRequest,
+    Refund,
+    StripeCommand,
+    TaxRate,
+)
 from core.models import Job
 from events.models import Event, Session
 from ledger.models import LedgerEntry, LedgerTransaction
@@ -38,6 +52,8 @@ BOTH: Screens = (
     (Payment, PaymentAdmin),
     (Refund, RefundAdmin),
     (Dispute, DisputeAdmin),
+    (PayoutRequest, PayoutRequestAdmin),
+    (ConnectedAccount, ConnectedAccountAdmin),
     (Event, EventAdmin),
     (Session, SessionAdmin),
     (Registration, RegistrationAdmin),

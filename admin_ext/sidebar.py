@@ -26,6 +26,9 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Payments", "payments", "billing.Payment"),
             Screen("Refunds", "undo", "billing.Refund"),
             Screen("Disputes", "gavel", "billing.Dispute"),
+            Screen("Earnings", "account_balance_wallet", "billing.PayoutRequest", "billing_earnings"),
+            Screen("Payouts", "output", "billing.PayoutRequest"),
+            Screen("Payout accounts", "account_balance", "billing.ConnectedAccount"),
             Screen("Checkout sessions", "shopping_cart_checkout", "billing.CheckoutSession"),
             Screen("Bulk runs", "checklist", "admin_ext.BulkRun"),
         ),
@@ -103,4 +106,9 @@ def _item(site: Any, request: HttpRequest, screen: Screen) -> dict[str, Any] | N
 
 
 def _within(request: HttpRequest, link: str) -> bool:
-    return request.path.startswith(link) and "/trial-balance/" not in request.path and "/invariants/" not in request.path
+    return (
+        request.path.startswith(link)
+        and "/trial-balance/" not in request.path
+        and "/invariants/" not in request.path
+        and "/earnings/" not in request.path
+    )

@@ -23,15 +23,19 @@ type Column = Callable[[Any, Any], Any]
 
 SUCCESS, WARNING, DANGER, INFO, PLAIN = "success", "warning", "danger", "info", ""
 TONES: dict[str, str] = {
-    **dict.fromkeys(["succeeded", "confirmed", "published", "complete", "processed", "done", "sent", "won", "completed"], SUCCESS),
-    **dict.fromkeys(["failed", "dead", "lost", "unknown"], DANGER),
-    **dict.fromkeys(["awaiting_approval", "requires_action", "needs_response", "warning_needs_response", "partially_refunded"], WARNING),
+    **dict.fromkeys(["succeeded", "confirmed", "published", "complete", "processed", "done", "sent", "won", "completed", "paid"], SUCCESS),
+    **dict.fromkeys(["failed", "dead", "lost", "unknown", "rejected", "deauthorized"], DANGER),
+    **dict.fromkeys(
+        ["awaiting_approval", "requires_action", "needs_response", "warning_needs_response", "partially_refunded", "on_hold"], WARNING
+    ),
     **dict.fromkeys(
         [
             "pending",
             "processing",
             "submitting",
             "approved",
+            "transferring",
+            "in_transit",
             "requested",
             "live",
             "open",
@@ -118,6 +122,8 @@ _STRIPE_PAGES = {
     "dp": "disputes",
     "du": "disputes",
     "evt": "events",
+    "acct": "connect/accounts",
+    "tr": "connect/transfers",
     "cs": "checkout/sessions",
     "txn": "balance/history",
 }

@@ -7,9 +7,11 @@ owed to the platform: it blocks payouts and is netted by later earnings.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, Sum
+from django.db.models import Case, F, Q, Sum, Value, When
+from django.db.models.functions import Coalesce
 
 from billing.models import Payment, PayoutRequest, StripeBalance
 from core.money import Money
@@ -76,6 +78,29 @@ def balances_of(organization_id: UUID, *, at: datetime) -> list[Balance]:
             read_at=stripe[currency][1] if currency in stripe else None,
         )
         for currency in currencies
+    ]
+
+
+def overview(*, limit: int) -> list[tuple[UUID, Balance]]:
+    """(organization, what the books say of it) per currency, those who owe first, then those who are owed most; one query.
+
+    What is reserved, disputed or asked for is left out: `balances_of` one organization tells it.
+    """
+    entries: Any = LedgerEntry.objects.filter(account__in=["organizer_payable", "connected_balance", "payouts_in_transit"])
+    entries = (
+        entries.order_by()
+        .values("owner", "currency")
+        .annotate(
+            payable=Coalesce(Sum("amount", filter=Q(account="organizer_payable")), 0),
+            connected=Coalesce(Sum("amount", filter=Q(account="connected_balance")), 0),
+            in_transit=Coalesce(Sum("amount", filter=Q(account="payouts_in_transit")), 0),
+        )
+    )
+    owing_first = Case(When(payable__gt=0, then=F("payable")), default=Value(0))  # a credit is below zero: what is above is owed to us
+    rows = entries.exclude(payable=0, connected=0, in_transit=0).order_by(owing_first.desc(), "payable", "owner", "currency")[:limit]
+    return [
+        (UUID(row["owner"]), Balance(row["currency"], payable=-row["payable"], connected=row["connected"], in_transit=row["in_transit"]))
+        for row in rows
     ]
 
 

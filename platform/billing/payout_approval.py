@@ -55,8 +55,8 @@ def available_for(payout: PayoutRequest) -> int:
     return max(0, min(balance.unrequested + own, balance.at_stripe))
 
 
-def _guarded(payout: PayoutRequest, by: Actor) -> int:
-    """What is available for it, once a second person and the money allow it."""
+def guarded(payout: PayoutRequest, by: Actor) -> int:
+    """What is available for it, once a second person and the money allow it; asked again under the lock by whoever approves."""
     if by.user_id is None or (payout.above_limit and by.user_id == payout.requested_by_id):
         raise SamePersonAsked(payout.currency)
     if not payout.account.is_usable_in(payout.currency):
@@ -78,7 +78,7 @@ def approve(*, payout_request_id: UUID, by: Actor) -> PayoutRequest:
     require(by, Permission.PAYOUT_APPROVE, payout.organization_id)
     if payout.state != State.REQUESTED:
         raise PayoutNotWaiting(payout)
-    available = _guarded(payout, by)
+    available = guarded(payout, by)
     payout.approve(user_id=by.user_id, available=available, at=timezone.now())
     payout.save(update_fields=["state", "approved_by", "available_at_approval", "approved_at", "updated_at"])
     record(payout, "payout.approved", by=by, after={"state": payout.state, "amount": payout.amount, "available": available})
@@ -154,7 +154,7 @@ def retry(*, payout_request_id: UUID, by: Actor) -> PayoutRequest:
     other = payout.account.payout_requests.open().filter(currency=payout.currency).first()
     if other is not None:
         raise PayoutAlreadyOpen(other)
-    available = _guarded(payout, by)
+    available = guarded(payout, by)
     given_up = payout.stripe_payout_id
     payout.retry(user_id=by.user_id, available=available, at=timezone.now())
     payout.save()

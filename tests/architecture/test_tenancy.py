@@ -15,7 +15,7 @@ from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.models import BulkRun
 from admin_ext.sites import console_site, staff_site
 from audit.models import AuditEntry
-from billing import fulfillment
+from billing import fulfillment, payout_requests
 from billing.models import Dispute, Payment, Refund
 from events.models import Event, Session
 from organizations.models import Membership, Organization
@@ -23,6 +23,7 @@ from registrations.models import Registration
 from tests.admin_ext import making
 from tests.admin_ext.conftest import Nothing, sign_in
 from tests.architecture.console_walk import Walk, World
+from tests.factories.accounts import usable_account
 from tests.factories.people import actor
 
 pytestmark = [pytest.mark.django_db, pytest.mark.rule("S1")]
@@ -56,6 +57,9 @@ def world(rival: Organization, charlie: User) -> World:
     by = actor(charlie, organization=rival)
     run = bulk_runs.freeze(kind="payment.refund", rows=Payment.objects.visible_to(by), as_staff=False, by=by)
     run.items.update(label="Rival Payer of the run")
+    account = usable_account(rival)
+    earner = making.payment(rival, amount=90_000, email="payer@rival.example")
+    payout = payout_requests.request(organization_id=rival.pk, currency=earner.currency, amount=2000, source="console", by=actor(charlie))
     rows: list[Model] = [
         event,
         event.sessions.get(),
@@ -65,6 +69,8 @@ def world(rival: Organization, charlie: User) -> World:
         dispute,
         run,
         rival,
+        account,
+        payout,
         Membership.objects.get(organization=rival, user=charlie),
         AuditEntry.objects.about(refund).get(),
     ]

@@ -144,6 +144,7 @@ def _write(plan: Plan, anchor: datetime) -> None:
     moving.write_refunds(plan.refunds)
     copy_rows([dispute for _, dispute in plan.exceptions.disputes])
     books.write(plan.sales, plan.refunds)
+    accounts.write_payouts(anchor)
     trail.write(plan.events, plan.sales, plan.refunds)
     operations_side.write(plan.sales, plan.exceptions, anchor=anchor)
 
