@@ -167,8 +167,10 @@ class ConnectedAccountAdmin(ConsoleModelAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         obj = self.get_object(request, object_id) if object_id else None
-        may_onboard = obj is not None and self.allowed(request, Permission.CONNECT_MANAGE, obj)
-        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "may_onboard": may_onboard})
+        url = None
+        if obj is not None and self.allowed(request, Permission.CONNECT_MANAGE, obj):
+            url = reverse("admin:billing_account_onboard", args=[obj.public_id], current_app=self.admin_site.name)
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "onboard_url": url})
 
     # --- set-up at Stripe ---------------------------------------------------------------------------------------------------------------
 
