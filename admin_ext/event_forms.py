@@ -1,8 +1,8 @@
 """What people type about events: prices in major units, times as the clocks at the event show them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
@@ -16,9 +16,10 @@ from unfold.widgets import (
 )
 
 from admin_ext.console.dialogs import Dialog
+from core.errors import InvalidInput
 from core.money import Money, parse_major
 from events import commitments, local_times, publishing
-from events.models import Event
+from events.models import Event, Session
 from organizations.models import Membership
 
 LOCAL = "%Y-%m-%dT%H:%M"
@@ -36,8 +37,15 @@ class LocalMoment(forms.DateTimeField):
         return timezone.make_naive(found, timezone.get_current_timezone()) if found is not None and timezone.is_aware(found) else found
 
 
-def at_the_event(value: datetime | None, zone: str) -> datetime | None:
-    return value.replace(tzinfo=ZoneInfo(zone)) if value is not None else None
+def read_at_the_event(form: Any, names: Iterable[str], zone: str) -> None:
+    """Turn what was typed into the moments at which the event's clocks show it; an hour that they skip is the field's error."""
+    for name in names:
+        typed = form.cleaned_data.get(name)
+        if typed is not None:
+            try:
+                form.cleaned_data[name] = local_times.moment(typed, zone, field=name)
+            except InvalidInput as refusal:
+                form.add_error(name, str(refusal))
 
 
 class EventForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -82,9 +90,8 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         zone = values.get("time_zone")
-        for name in self.TIMES:
-            if zone and values.get(name) is not None:
-                values[name] = at_the_event(values[name], zone)
+        if zone:
+            read_at_the_event(self, self.TIMES, zone)
         currency = values.get("currency")
         if currency and "price" in values:
             try:
@@ -114,13 +121,35 @@ class SessionDialog(Dialog):
     ends_at = LocalMoment(label="Ends")
     is_mandatory = forms.BooleanField(label="Needed for the certificate", required=False, initial=True, widget=UnfoldBooleanSwitchWidget)
 
-    def facts(self) -> list[tuple[str, Any]]:
-        event: Event = self.obj
-        return [("The event", local_times.span(event.starts_at, event.ends_at, event.time_zone))]
+    @property
+    def event(self) -> Event:
+        found: Event = self.obj
+        return found
 
-    def values(self) -> dict[str, Any]:
-        zone, found = self.obj.time_zone, self.cleaned_data
-        return {**found, "starts_at": at_the_event(found["starts_at"], zone), "ends_at": at_the_event(found["ends_at"], zone)}
+    def facts(self) -> list[tuple[str, Any]]:
+        return [("The event", local_times.span(self.event.starts_at, self.event.ends_at, self.event.time_zone))]
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        read_at_the_event(self, ("starts_at", "ends_at"), self.event.time_zone)
+        return self.cleaned_data
+
+
+class SessionEditDialog(SessionDialog):
+    """The same for a session that is there already."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        session: Session = self.obj
+        for name in ("title", "is_mandatory"):
+            self.fields[name].initial = getattr(session, name)
+        for name in ("starts_at", "ends_at"):
+            self.fields[name].initial = _local(getattr(session, name), self.event.time_zone)
+
+    @property
+    def event(self) -> Event:
+        session: Session = self.obj
+        return session.event
 
 
 class PublishDialog(Dialog):

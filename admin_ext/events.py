@@ -13,10 +13,10 @@ from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
-from admin_ext.event_forms import EventForm, PublishDialog, SessionDialog, UnpublishDialog, host_of
+from admin_ext.event_forms import EventForm, PublishDialog, SessionDialog, SessionEditDialog, UnpublishDialog, host_of
 from billing import refund_terms
 from core.errors import InvalidInput
-from events import authoring, publishing, sessions
+from events import authoring, preview_links, publishing, sessions
 from events.models import Event, Session
 from organizations.permissions import Permission
 from registrations.models import Registration
@@ -125,8 +125,9 @@ class EventAdmin(ConsoleModelAdmin):
         obj.__dict__.update(authoring.create(organization_id=organization_id, by=actor, **values, **host).__dict__)
 
     def public_page(self, obj: Event) -> Any:
+        """A draft's link is signed anew each time the page is opened, so that a copied one lasts its whole life."""
         if obj.state == Event.State.DRAFT:
-            return "Not public yet"
+            return columns.as_anchor(preview_links.url(obj), f"Preview as attendee (link for {preview_links.VALID_FOR.days} days)")
         return columns.as_anchor(reverse("web:event", args=[obj.slug]), "See it as attendees do")
 
     public_page.short_description = "Public page"  # type: ignore[attr-defined]
@@ -147,15 +148,13 @@ class EventAdmin(ConsoleModelAdmin):
         sessions = visible(Session, actor).filter(event=obj).order_by("starts_at")[:50]
         places = visible(Registration, actor).filter(event=obj).order_by("-pk")[:20]
         zone = obj.time_zone
+        can_change = obj.state != Event.State.COMPLETED and self.allowed(request, Permission.EVENT_MANAGE, obj)
         return [
             Panel(
                 "Sessions",
-                ["Session", "Starts", "Ends"],
-                [
-                    [columns.as_link(site, one), columns.as_moment(one.starts_at, zone), columns.as_moment(one.ends_at, zone)]
-                    for one in sessions
-                ],
-                "No sessions.",
+                ["Session", "Starts", "Ends", *(["Actions"] if can_change else [])],
+                [self._session_row(one, zone, can_change) for one in sessions],
+                "No sessions. A published event needs at least one.",
             ),
             Panel(
                 "Latest registrations",
@@ -169,6 +168,14 @@ class EventAdmin(ConsoleModelAdmin):
             ),
         ]
 
+    def _session_row(self, session: Session, zone: str, can_change: bool) -> list[Any]:
+        site = self.admin_site.name
+        row = [columns.as_link(site, session), columns.as_moment(session.starts_at, zone), columns.as_moment(session.ends_at, zone)]
+        if can_change:
+            dialogs = (("edit-session", "Change…"), ("remove-session", "Remove…"))
+            row.append(columns.as_dialogs(site, session, dialogs))
+        return row
+
 
 class SessionAdmin(ConsoleModelAdmin):
     view_permission = Permission.EVENT_VIEW
@@ -178,9 +185,37 @@ class SessionAdmin(ConsoleModelAdmin):
     list_select_related = ["event"]
     search_fields = ["title", "event__title"]
     empty_sentence = "Sessions appear here when an event has any."
+    actions_detail = ["edit_session", "remove_session"]
     event_link, shown_id = columns.link("event", "Event"), columns.number()
     starts = columns.moment("starts_at", "Starts", zone="event.time_zone", sortable=True)
     ends = columns.moment("ends_at", "Ends", zone="event.time_zone")
+    edit_session = operation_button(
+        sessions.edit,
+        name="edit_session",
+        id_argument="session_id",
+        label="Change…",
+        done="Changed.",
+        permission=Permission.EVENT_MANAGE,
+        shows=lambda session: session.event.state != Event.State.COMPLETED,
+        form_class=SessionEditDialog,
+        gone="The event is over; its sessions can no longer be changed.",
+        submit="Change session",
+        leads_to=lambda session: session.event,
+    )
+    remove_session = operation_button(
+        sessions.remove,
+        name="remove_session",
+        id_argument="session_id",
+        label="Remove…",
+        done="Removed.",
+        permission=Permission.EVENT_MANAGE,
+        shows=lambda session: session.event.state != Event.State.COMPLETED,
+        explain="The session disappears from the event and its public page. A published event keeps at least one.",
+        gone="The event is over; its sessions can no longer be changed.",
+        submit="Remove session",
+        leads_to=lambda session: session.event,
+        danger=True,
+    )
     fieldsets = [(None, {"fields": ["title", "event_link", "starts", "ends", "is_mandatory", "position", "shown_id"]})]
 
     def owner_of(self, obj: Any) -> tuple[UUID | None, UUID | None]:

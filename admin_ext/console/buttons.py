@@ -24,6 +24,7 @@ class Button:
     """operation(**{id_argument: key}, **form.values(), by=actor) does it. transition: the move of the object's state machine that it makes.
 
     shows: a further question to the object; explain: one sentence about what will happen; gone: why it cannot be done now.
+    leads_to: whose page comes next, the object's own where left out.
     """
 
     operation: Callable[..., Any]
@@ -38,6 +39,7 @@ class Button:
     explain: str = ""
     gone: str = "This cannot be done any more: the state has changed since the page was opened."
     submit: str = ""
+    leads_to: Callable[[Any], Any] | None = None
     danger: bool = False
 
     def offered(self, admin: Any, request: HttpRequest, obj: Any) -> bool:
@@ -79,7 +81,7 @@ def _answer(button: Button, admin: Any, request: HttpRequest, object_id: str) ->
     obj = admin.get_object(request, object_id)
     if obj is None or not admin.has_view_permission(request, obj):
         raise Http404
-    back = change_url(admin.admin_site.name, obj) or request.path
+    back = change_url(admin.admin_site.name, button.leads_to(obj) if button.leads_to else obj) or request.path
     if request.method != "POST":
         return _opened(button, admin, request, obj, back)
     form = button.form_class(request=request, obj=obj, actor=admin.actor(request), token=request.POST.get("token", ""), data=request.POST)

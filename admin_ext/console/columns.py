@@ -4,12 +4,13 @@ Each function makes a method for an admin class: `paid = columns.moment("paid_at
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db.models import Model
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -216,6 +217,17 @@ def terms(path: str, label: str, *, otherwise: list[dict[str, int]] | None = Non
 
 def as_anchor(url: str | None, shown: str) -> SafeString:
     return format_html('<a class="text-link" href="{}"><code>{}</code></a>', url, shown) if url else format_html("<code>{}</code>", shown)
+
+
+def as_dialogs(site: str, obj: Model, dialogs: Iterable[tuple[str, str]]) -> SafeString:
+    """Links that open dialogs of another object's buttons, (address, label) each; without scripts they lead to the dialog's own page."""
+    page = (change_url(site, obj) or "").removesuffix("change/")
+    return format_html_join(
+        " ",
+        '<a class="text-link" href="{0}{1}/" hx-get="{0}{1}/" hx-target="#modal-content" hx-select="#dialog"'
+        ' x-on:htmx:after-on-load="openModal = true">{2}<span class="sr-only"> {3}</span></a>',
+        ((page, address, label, str(obj)) for address, label in dialogs),
+    )
 
 
 def as_code(value: str) -> Any:

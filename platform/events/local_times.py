@@ -1,8 +1,10 @@
 """Moments as people at the event say them: in its own IANA zone, by that zone's rules for the day."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
+
+from core.errors import InvalidInput
 
 
 @cache
@@ -17,6 +19,15 @@ def is_zone(name: str) -> bool:
 
 def in_zone(at: datetime, zone: str) -> datetime:
     return at.astimezone(ZoneInfo(zone))
+
+
+def moment(clock: datetime, zone: str, *, field: str) -> datetime:
+    """The moment at which the clocks in `zone` show `clock`, the first where they show it twice. Raises InvalidInput where they skip it."""
+    found = clock.replace(tzinfo=ZoneInfo(zone), fold=0)
+    if found.astimezone(UTC).astimezone(found.tzinfo).replace(tzinfo=None) != clock:
+        shown = f"{clock:%H:%M} on {clock.day} {clock:%B %Y}"
+        raise InvalidInput(f"The clocks in {zone} are put forward over {shown}; choose another time.", field=field)
+    return found
 
 
 def text(at: datetime, zone: str) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from audit.actor import Actor
 from audit.recording import record
 from core.errors import InvalidInput, NotFound
-from events import locking, publishing, text_checks
+from events import local_times, locking, publishing, text_checks
 from events.authoring import EventLocked
 from events.models import Event, Session
 from organizations.permissions import Permission, require
@@ -30,8 +30,10 @@ def add(*, event_id: UUID, title: str, starts_at: datetime, ends_at: datetime, b
     session = Session(event=event, position=event.sessions.count(), title="", starts_at=starts_at, ends_at=ends_at)
     _set(session, {"title": title, "starts_at": starts_at, "ends_at": ends_at, "is_mandatory": is_mandatory})
     session.save(force_insert=True)
+    _inside(event, session)
     _still_publishable(event)
-    record(session, "session.added", by=by, organization_id=event.organization_id, after={"event": event.public_id, "title": session.title})
+    after = {"event": event.public_id, "title": session.title, "starts_at": session.starts_at, "ends_at": session.ends_at}
+    record(session, "session.added", by=by, organization_id=event.organization_id, after=after)
     return session
 
 
@@ -41,6 +43,8 @@ def edit(*, session_id: UUID, by: Actor, **changes: Unpack[SessionChanges]) -> S
     event, session = _found(session_id, by)
     before = _set(session, changes)
     if before:
+        if before.keys() & {"starts_at", "ends_at"}:
+            _inside(event, session)
         session.save(update_fields=[*before, "updated_at"])
         _still_publishable(event)
         after = {name: getattr(session, name) for name in before}
@@ -89,6 +93,13 @@ def _set(session: Session, changes: SessionChanges) -> dict[str, object]:
     if session.ends_at <= session.starts_at:
         raise InvalidInput("The session must end after it starts.", field="ends_at")
     return before
+
+
+def _inside(event: Event, session: Session) -> None:
+    for name, outside in (("starts_at", session.starts_at < event.starts_at), ("ends_at", session.ends_at > event.ends_at)):
+        if outside:
+            span = local_times.span(event.starts_at, event.ends_at, event.time_zone)
+            raise InvalidInput(f"Keep the session inside the event's times: {span}.", field=name)
 
 
 def _still_publishable(event: Event) -> None:

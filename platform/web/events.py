@@ -16,7 +16,7 @@ from billing.quoting import Quote
 from core.errors import DomainError
 from core.money import Money
 from core.public_ids import encode
-from events import local_times
+from events import local_times, preview_links
 from events.models import Event
 from registrations import admission, quoting, registering
 from registrations.attendees import Attendee
@@ -67,14 +67,37 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, event, form)
 
 
+@require_GET
+def preview(request: HttpRequest, slug: str) -> HttpResponse:
+    """A draft as attendees will see it, for whoever has its signed link; nobody can register here and no search engine keeps it."""
+    try:
+        event = preview_links.opened(slug=slug, key=request.GET.get("key", ""))
+    except preview_links.PreviewExpired as refusal:
+        answer = render(request, "web/refused.html", {"sentence": str(refusal)}, status=refusal.http_status)
+    else:
+        if event.state != Event.State.DRAFT:
+            return redirect("web:event", slug=event.slug)
+        answer = render(request, "web/event.html", {**_content(event, ""), "is_preview": True})
+    answer["X-Robots-Tag"] = "noindex, nofollow"
+    answer["Cache-Control"] = "private, no-store"
+    answer["Referrer-Policy"] = "no-referrer"
+    return answer
+
+
 def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpResponse:
     country = form.data.get("country", "") if form.is_bound else ""
-    quote, closed = _quote(event, country), _closed(request, event)
+    context = {**_content(event, country), "closed": _closed(request, event), "mine": _mine(request, event), "form": form}
+    return render(request, "web/event.html", context, status=409 if form.is_bound and form.non_field_errors() else 200)
+
+
+def _content(event: Event, country: str) -> dict[str, Any]:
+    """What the page says to everybody alike."""
+    quote = _quote(event, country)
     sessions = [
         (session, local_times.span(session.starts_at, session.ends_at, event.time_zone))
         for session in event.sessions.order_by("starts_at", "id")
     ]
-    context = {
+    return {
         **_summary(event),
         "sessions": sessions,
         "quote": quote,
@@ -84,11 +107,7 @@ def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpRes
         if quote
         else [],
         "terms": refund_terms.sentence(event.terms),
-        "closed": closed,
-        "mine": _mine(request, event),
-        "form": form,
     }
-    return render(request, "web/event.html", context, status=409 if form.is_bound and form.non_field_errors() else 200)
 
 
 def _quote(event: Event, country: str) -> Quote | None:

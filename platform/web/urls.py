@@ -8,6 +8,7 @@ app_name = "web"
 urlpatterns = [
     path("", events.listing, name="events"),
     path("events/<slug:slug>", events.detail, name="event"),
+    path("events/<slug:slug>/preview", events.preview, name="event_preview"),
     path("registrations", registrations.mine, name="mine"),
     path("registrations/check-mail", registrations.check_mail, name="check_mail"),
     path("registrations/<str:public_id>", registrations.page, name="registration"),

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -283,7 +284,8 @@ class TestOtherButtons:
         assert Event.objects.get(pk=event.pk).state == "draft"
 
     def test_add_session_takes_times_of_the_events_own_zone(self, people: People) -> None:
-        event = making.event(people.north, people.alice, published=False, time_zone="Asia/Tokyo")
+        start = datetime(2027, 3, 3, tzinfo=UTC)
+        event = making.event(people.north, people.alice, published=False, time_zone="Asia/Tokyo", starts_at=start)
         press(
             sign_in(people.alice),
             event,

@@ -190,6 +190,31 @@ class TestSessions:
         actions = AuditEntry.objects.filter(object_id=session.pk).order_by("id").values_list("action", flat=True)
         assert list(actions) == ["session.added", "session.edited", "session.removed"]
 
+    def test_say_before_and_after_in_the_audit_log(self, people: Personas) -> None:
+        event = create(people)
+        session = sessions.add(event_id=event.pk, title="One", starts_at=START, ends_at=START + timedelta(hours=1), by=people.as_bob)
+        sessions.edit(session_id=session.pk, ends_at=START + timedelta(hours=2), by=people.as_bob)
+
+        entry = AuditEntry.objects.get(object_id=session.pk, action="session.edited")
+        assert (entry.before, entry.after) == (
+            {"ends_at": "2031-03-01 10:00:00+00:00"},
+            {"ends_at": "2031-03-01 11:00:00+00:00"},
+        )
+        assert entry.organization_id == people.organization.pk
+
+    def test_stay_inside_the_events_times(self, people: Personas) -> None:
+        event = create(people)
+        session = sessions.add(event_id=event.pk, title="One", starts_at=START, ends_at=START + timedelta(hours=1), by=people.as_bob)
+
+        for field, outside in (("starts_at", START - timedelta(minutes=1)), ("ends_at", START + timedelta(hours=3))):
+            with pytest.raises(InvalidInput, match="inside the event's times") as refused:
+                sessions.edit(session_id=session.pk, by=people.as_bob, **{field: outside})  # type: ignore[misc]  # one key of two that fit
+            assert refused.value.field == field
+        with pytest.raises(InvalidInput, match="inside the event's times"):
+            sessions.add(event_id=event.pk, title="Two", starts_at=START, ends_at=START + timedelta(hours=4), by=people.as_bob)
+        kept = event.sessions.get()
+        assert (kept.starts_at, kept.ends_at) == (START, START + timedelta(hours=1))
+
     def test_of_a_published_event_keep_it_publishable(self, people: Personas) -> None:
         event = EventFactory(organization=people.organization)
         session = event.sessions.get()
