@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from admin_ext.console import columns, edits, filters
+from admin_ext.console import columns, edits, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
@@ -43,6 +43,19 @@ class EventAdmin(ConsoleModelAdmin):
     organizer_hides = ("organization_link", "organization")
     list_select_related = ["organization", "host"]
     search_fields = ["title", "=slug"]
+    export_fields = (
+        export.text("title", "Title"),
+        export.text("state", "State"),
+        export.text("format", "Format"),
+        export.text("organization__name", "Organization", name="organization_link"),
+        export.moment("starts_at", "Starts"),
+        export.moment("ends_at", "Ends"),
+        export.text("time_zone", "Time zone"),
+        export.number("capacity", "Places"),
+        export.number("seats_taken", "Places taken"),
+        export.text("currency", "Currency"),
+        export.money("price_amount", "Price"),
+    )
     empty_sentence = "No events yet. The first one is a draft until it is published."
     actions_detail = ["publish", "unpublish", "add_session"]
     shown_id, state_badge = columns.number("Event"), columns.state()

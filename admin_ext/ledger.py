@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from admin_ext.console import columns, filters
+from admin_ext.console import columns, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.panels import Panel
 from ledger import balances, invariants
@@ -101,6 +101,14 @@ class LedgerEntryAdmin(ConsoleModelAdmin):
     list_select_related = ["transaction"]
     search_fields = ["=transaction__reference", "=owner", "=account"]
     search_help_text = "A whole reference, an account, or an owner"
+    export_fields = (
+        export.text("transaction__reference", "Transaction"),
+        export.text("account", "Account"),
+        export.text("owner", "Owner"),
+        export.text("currency", "Currency"),
+        export.money("amount", "Amount"),
+        export.moment("transaction__occurred_at", "Occurred"),
+    )
     empty_sentence = "Entries appear with the transactions that they belong to."
     transaction_link = columns.link("transaction", "Transaction")
     occurred = columns.moment("transaction.occurred_at", "Occurred")

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from admin_ext.console import columns, filters
+from admin_ext.console import columns, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
@@ -85,6 +85,14 @@ class MembershipAdmin(ConsoleModelAdmin):
     organizer_hides = ("organization_link", "organization")
     list_select_related = ["user", "organization"]
     search_fields = ["user__email", "user__name"]
+    export_fields = (
+        export.text("user__name", "Name"),
+        export.text("user__email", "Email"),
+        export.text("organization__name", "Organization", name="organization_link"),
+        export.text("role", "Role"),
+        export.moment("created_at", "Member since"),
+        export.moment("ended_at", "Ended"),
+    )
     empty_sentence = "Nobody works for this organization yet."
     number, email = columns.number(), columns.text("user.email", "Email")
     person, organization_link = columns.text("user", "Person"), columns.link("organization", "Organization")

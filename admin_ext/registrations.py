@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from admin_ext import bulk_kinds
 from admin_ext.billing.dialogs import RefundDialog
-from admin_ext.console import columns, filters
+from admin_ext.console import columns, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
@@ -58,6 +58,18 @@ class RegistrationAdmin(ConsoleModelAdmin):
     search_fields = ["email", "name", "event__title"]
     search_help_text = "Email, name, event, or an id: reg_…"
     palette_fields = ("email",)
+    export_fields = (
+        export.text("state", "State"),
+        export.text("name", "Name"),
+        export.text("email", "Email"),
+        export.text("event__title", "Event"),
+        export.moment("event__starts_at", "Event starts"),
+        export.text("payment__currency", "Currency"),
+        export.money("payment__amount_captured", "Paid", currency="payment__currency"),
+        export.moment("created_at", "Registered"),
+        export.moment("confirmed_at", "Confirmed"),
+        export.moment("cancelled_at", "Cancelled"),
+    )
     empty_sentence = "Registrations appear here as soon as somebody takes a place."
     shown_id, state_badge = columns.number("Registration"), columns.state()
     event_link, payment_link = columns.link("event", "Event"), columns.link("payment", "Payment")

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from admin_ext import bulk_kinds
 from admin_ext.billing.dialogs import RefundDialog
-from admin_ext.console import columns, filters
+from admin_ext.console import columns, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
@@ -41,6 +41,20 @@ class PaymentAdmin(ConsoleModelAdmin):
     search_fields = ["email", "name", "description", "=subject", "=group", "=stripe_payment_intent_id", "=stripe_charge_id"]
     search_help_text = "Email, name, title, or an id: pay_…, reg_…, evt_…, pi_…, ch_…"
     palette_fields = ("email", "stripe_payment_intent_id", "stripe_charge_id", "subject")
+    export_fields = (
+        export.text("state", "State"),
+        export.text("name", "Name"),
+        export.text("email", "Email"),
+        export.text("description", "For"),
+        export.text("organization__name", "Organization", name="organization_link"),
+        export.text("currency", "Currency"),
+        export.money("amount", "Due"),
+        export.money("amount_captured", "Captured"),
+        export.money("amount_refunded", "Refunded"),
+        export.moment("created_at", "Created"),
+        export.moment("paid_at", "Paid"),
+        export.text("stripe_payment_intent_id", "Payment intent"),
+    )
     empty_sentence = "Payments appear here as soon as somebody starts to pay."
 
     shown_id, state_badge = columns.number("Payment"), columns.state()

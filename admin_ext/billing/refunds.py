@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from admin_ext import bulk_kinds
-from admin_ext.console import columns, filters
+from admin_ext.console import columns, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
@@ -61,6 +61,18 @@ class RefundAdmin(ConsoleModelAdmin):
     search_fields = ["payment__email", "payment__description", "=stripe_refund_id"]
     search_help_text = "The payment's email or title, or an id: rfd_…, re_…"
     palette_fields = ("stripe_refund_id",)
+    export_fields = (
+        export.text("state", "State"),
+        export.text("payment__email", "Email"),
+        export.text("payment__description", "For"),
+        export.text("payment__organization__name", "Organization", name="organization_link"),
+        export.text("currency", "Currency"),
+        export.money("amount", "Amount"),
+        export.text("reason", "Reason"),
+        export.moment("created_at", "Asked for"),
+        export.moment("succeeded_at", "Succeeded"),
+        export.text("stripe_refund_id", "Refund at Stripe"),
+    )
     empty_sentence = "Refunds are asked for on the page of a payment or a registration."
     actions_detail = ["approve", "reject", "retry"]
 

@@ -3,21 +3,23 @@
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
-from django.contrib.admin.options import ActionLocation
+from django.contrib.admin.options import ActionLocation, IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
-from admin_ext.console import edits, history, row_search
+from admin_ext.console import edits, export, history, row_search
 from admin_ext.console.paging import BigTablePaginator, ConsoleChangeList
 from admin_ext.console.panels import Panel
 from admin_ext.console.refusals import sentence
 from admin_ext.console.scope import visible
-from admin_ext.console.urls import decoded
+from admin_ext.console.urls import decoded, list_url
 from audit.actor import Actor
 from core.errors import DomainError, NotFound, PermissionRefused, StepUpRequired
 from organizations.permissions import Permission, allows
@@ -28,6 +30,7 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
 
     Which rows: `visible_to`. States, money and owners change by buttons (console.buttons). autocomplete_filters: foreign keys that the
     list filters by. lookups: what a link from another screen may filter by, besides list_filter. empty_sentence: what belongs here.
+    export_fields: the columns of the list's CSV file after the id (console.export); without any there is none.
     """
 
     view_permission: ClassVar[Permission]
@@ -37,6 +40,7 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
     autocomplete_filters: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
     empty_sentence = "Nothing here yet."
+    export_fields: tuple[export.Column, ...] = ()
     organizer_hides: tuple[str, ...] = ()  # columns and filters that say nothing in a console of one organization
 
     list_per_page = 50
@@ -205,6 +209,35 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
     ) -> list[tuple[str, str]]:
         actions = self.get_actions(request, action_location=action_location)
         return [("", "With the selected rows"), *((action.name, action.description) for action in actions.values())]
+
+    def get_urls(self) -> list[URLPattern]:
+        own = path("export.csv", self.admin_site.admin_view(require_POST(self.export_view)), name=self._export_name)
+        return [*([own] if self.export_fields else []), *super().get_urls()]
+
+    @property
+    def _export_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_export"
+
+    def export_url(self, request: HttpRequest, query: str) -> str | None:
+        """Where the list with this query is exported from; None where there is nothing to export or this person may not."""
+        if not self.export_fields or not self.allowed(request, Permission.LIST_EXPORT):
+            return None
+        return reverse(f"admin:{self._export_name}", current_app=self.admin_site.name) + query
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """All that the list shows with the same query, as CSV. Raises PermissionDenied."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        query = request.META.get("QUERY_STRING", "")
+        back = list_url(self.admin_site.name, self.model, query) or request.path
+        columns = [one for one in self.export_fields if self.on_staff_site or one.name not in self.organizer_hides]
+        try:
+            rows = self.get_changelist_instance(request).queryset
+            return export.download(export.start(rows=rows, columns=columns, filters=query, by=self.actor(request)), self.model)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(list_url(self.admin_site.name, self.model, "e=1") or back)
+        except DomainError as refusal:
+            return sentence(request, refusal, back=back)
 
     def prepare_page(self, request: HttpRequest, rows: list[Any]) -> None:
         """Hang on the rows what their columns need and no join gives, with one query for all of them."""

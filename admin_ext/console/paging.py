@@ -60,6 +60,7 @@ class ConsoleChangeList(ChangeList):  # type: ignore[misc]
     page_num = 1
 
     def get_results(self, request: HttpRequest) -> None:
+        self.request = request
         self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
         self.result_count, self.full_result_count = self.paginator.count, None
         self.show_full_result_count, self.show_admin_actions = False, True
@@ -81,6 +82,12 @@ class ConsoleChangeList(ChangeList):  # type: ignore[misc]
     @property
     def first_url(self) -> str:
         return self.get_query_string(remove=[PAGE_VAR]) if self.earlier else ""
+
+    @property
+    def export_url(self) -> str | None:
+        """Where all rows of this list can be fetched; None where this person may not."""
+        found: str | None = self.model_admin.export_url(self.request, self.get_query_string(remove=[PAGE_VAR]))
+        return found
 
     def url_for_result(self, result: Model) -> str:
         site = self.model_admin.admin_site.name

@@ -51,6 +51,7 @@ class Permission(StrEnum):
     AUDIT_VIEW = "audit.view"
     USER_VIEW = "user.view"
     FEE_EDIT = "fee.edit"
+    LIST_EXPORT = "list.export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ RULES: dict[Permission, Rule] = {
     Permission.AUDIT_VIEW: Rule(_ADMIN, _READERS),
     Permission.USER_VIEW: Rule(_NOBODY, _READERS),
     Permission.FEE_EDIT: Rule(_NOBODY, _FINANCE, step_up=True),
+    Permission.LIST_EXPORT: Rule(_ORGANIZERS, _READERS, step_up=True),
 }
 
 

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
 from django.utils.html import escape
 
+from admin_ext.console import keyset
 from core.public_ids import encode
 
 ABSENT = (404, 403, 405)
@@ -55,6 +56,7 @@ class Walk:
             for url in self._objects(admin, row):
                 self._absent(url)
             self._actions(model, admin, row)
+            self._exports(model, admin, row)
             for url in self._autocompletes(model):
                 self._read(url)
         return self
@@ -84,6 +86,8 @@ class Walk:
             yield url
             return
         yield from (url, f"{url}?p=2&o=-2.1", f"{url}?e=1", f"{url}?all=1&_popup=1", f"{url}add/")
+        for backwards in (True, False):
+            yield f"{url}?p={keyset._token(row, ['-pk'], backwards=backwards)}"
         for word in ("rival", str(row.pk), *_public(row)):
             yield f"{url}?q={word}"
         yield f"{url}?pk__exact={row.pk}"
@@ -116,6 +120,14 @@ class Walk:
             name = action if isinstance(action, str) else action.__name__
             answer = self.client.post(url, {"action": name, "_selected_action": [str(row.pk)], "select_across": "0"}, follow=True)
             self._judge(f"action {name} at {url}", answer)
+
+    def _exports(self, model: type[Model], admin: Any, row: Model) -> None:
+        if not admin.export_fields:
+            return
+        url = self._named(f"{model._meta.app_label}_{model._meta.model_name}_export")
+        queries = ["", f"?q={row.pk}", "?q=rival", *(f"?{name}__id__exact={foreign.pk}" for name, foreign in self._filters(model, admin))]
+        for query in queries:
+            self._judge(f"export at {url}{query}", self.client.post(f"{url}{query}"))
 
     def _autocompletes(self, model: type[Model]) -> Iterator[str]:
         for one in model._meta.get_fields():

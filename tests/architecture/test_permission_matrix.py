@@ -33,6 +33,9 @@ class TestTheMatrix:
 
         assert actions == drivers.BULK, HOW
 
+    def test_drives_every_export(self) -> None:
+        assert {label for label, admin in ADMINS.items() if admin.export_fields} == set(drivers.EXPORTS), HOW
+
     def test_drives_every_form_and_knows_its_permission(self) -> None:
         edited = {label: str(admin.edit_permission) for label, admin in ADMINS.items() if admin.edit_fields}
         added = {label: str(admin.add_permission) for label, admin in ADMINS.items() if admin.add_permission is not None}

@@ -103,6 +103,18 @@ BULK = {
     "core.job:job_retry": "job.retry",
     "notifications.message:message_resend": "job.retry",
 }
+# Lists that can be exported, by whoever may open them and has this permission too.
+EXPORTS = dict.fromkeys(
+    (
+        "organizations.membership",
+        "events.event",
+        "registrations.registration",
+        "billing.payment",
+        "billing.refund",
+        "ledger.ledgerentry",
+    ),
+    "list.export",
+)
 
 
 def _create(world: World, by: Any) -> Any:
@@ -172,4 +184,10 @@ WITHOUT_SURFACE = {"connect.view", "connect.manage", "payout.view", "payout.requ
 def driven() -> set[str]:
     """Every permission that something above drives."""
     forms, presses, routes = FORMS.values(), BUTTONS.values(), ROUTES.values()
-    return {*SCREENS.values(), *(each.permission for each in (*forms, *presses)), *BULK.values(), *(each.needs for each in routes)}
+    return {
+        *SCREENS.values(),
+        *(each.permission for each in (*forms, *presses)),
+        *BULK.values(),
+        *EXPORTS.values(),
+        *(each.needs for each in routes),
+    }

@@ -29,5 +29,6 @@ TABLE = {
     "audit.view": "                  yes    no         no         no           yes      yes      yes      yes",
     "user.view": "                   no     no         no         no           yes      yes      yes      yes",
     "fee.edit": "                    no     no         no         no           no       yes      no       yes",
+    "list.export": "                 yes    yes        no         no           yes      yes      yes      yes",
 }  # fmt: skip
-STEP_UP = {"payment.refund", "refund.approve", "refund.retry", "payout.request", "payout.approve", "fee.edit"}
+STEP_UP = {"payment.refund", "refund.approve", "refund.retry", "payout.request", "payout.approve", "fee.edit", "list.export"}

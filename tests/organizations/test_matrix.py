@@ -104,6 +104,19 @@ class TestConsoles:
             expected[label] = (200 if may else 403, 200 if may and sees(subject, label) else hidden)
         assert answers == expected
 
+    def test_export_as_the_table_says(self, subject: Subject, world: World) -> None:
+        client, site = sign_in(subject.person), self._site(subject)
+        answers, expected = {}, {}
+        for label, permission in drivers.EXPORTS.items():
+            if site == "console" and not on_organizers_console(label):
+                continue
+            with undone():
+                before, answer = writes(), client.post(f"{url(site, label)}export.csv")
+                answers[label] = (answer.status_code, writes() != before)
+            sees_list = subject.may(drivers.SCREENS[label])
+            expected[label] = (200, True) if sees_list and subject.may(permission) else (302 if sees_list else 403, False)
+        assert answers == expected
+
     def test_offer_and_do_what_the_table_says(self, subject: Subject, world: World) -> None:
         client, site, look = sign_in(subject.person), self._site(subject), world.look(subject)
         answers, expected = {}, {}
