@@ -66,6 +66,9 @@ PROCESSING_FEES = Account("processing_fees")
 REFUNDS_IN_FLIGHT = Account("refunds_in_flight")
 DISPUTES_HELD = Account("disputes_held")
 DISPUTE_LOSSES = Account("dispute_losses")
+RECONCILIATION_SUSPENSE = Account("reconciliation_suspense")
+WRITE_OFF = Account("write_off")
+PLATFORM_BANK = Account("platform_bank")
 
 
 def organizer_payable(organization_id: UUID) -> Account:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from core.money import Money
+from ledger import periods
 from ledger.chart import Account
 from ledger.models import LedgerEntry, LedgerTransaction
 
@@ -30,15 +31,22 @@ def post(
 ) -> LedgerTransaction:
     """Write one balanced transaction; the database has checked it on return, and nobody can add to it later.
 
-    reference: unique name of the fact. Raises Unbalanced, and IntegrityError where the reference was posted before, which ends the
-    caller's transaction: a posting that fails takes its operation with it.
+    reference: unique name of the fact. A fact from a closed period is booked now and keeps its moment in happened_at. Raises Unbalanced,
+    and IntegrityError where the reference was posted before, which ends the caller's transaction: a posting that fails takes its
+    operation with it.
     """
     lines = [entry for entry in entries if entry.amount]
     if len(lines) < 2 or sum(line.amount for line in lines) != 0:
         raise Unbalanced(f"{reference}: {[(str(line.account), line.amount) for line in lines]}")
     Money(0, currency)
+    booked_at, happened_at = periods.moment_for([line.account for line in lines], currency, occurred_at)
     header = LedgerTransaction(
-        reference=reference, description=description, currency=currency, occurred_at=occurred_at, organization_id=organization_id
+        reference=reference,
+        description=description,
+        currency=currency,
+        occurred_at=booked_at,
+        happened_at=happened_at,
+        organization_id=organization_id,
     )
     with transaction.atomic(savepoint=False):
         header.save(force_insert=True)

@@ -25,6 +25,15 @@ _HAS_ENTRIES = f"""
     END IF;
     RETURN NULL;
 """
+_NOT_IN_A_CLOSED_PERIOD = f"""
+    IF EXISTS (
+        SELECT 1 FROM ledger_closedperiod p JOIN ledger_ledgertransaction t ON t.id = NEW.transaction_id
+        WHERE p.account = NEW.account AND p.owner = NEW.owner AND p.currency = NEW.currency AND t.occurred_at < p.ends_at
+    ) THEN
+        RAISE EXCEPTION 'ledger transaction % lies in a closed period', NEW.transaction_id {_RAISE} = 'ledger_period_open';
+    END IF;
+    RETURN NEW;
+"""
 _SEALED = f"""
     PERFORM 1 FROM ledger_ledgertransaction
         WHERE id = NEW.transaction_id AND xact = pg_current_xact_id()::text::bigint AND currency = NEW.currency;
@@ -53,6 +62,7 @@ class LedgerTransaction(models.Model):
     currency = models.CharField(max_length=3)
     organization_id = models.UUIDField(null=True)
     occurred_at = models.DateTimeField(help_text="When it happened at Stripe or by a person's decision.")
+    happened_at = models.DateTimeField(null=True, help_text="The same, where that lies in a closed period and occurred_at is later.")
     posted_at = models.DateTimeField(auto_now_add=True)
     xact = models.BigIntegerField(db_default=CurrentTransactionId(), editable=False)
 
@@ -97,7 +107,14 @@ class LedgerEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "ledger entries"
-        indexes = [models.Index(fields=["account", "owner", "currency"], include=["amount"], name="ledger_balance")]
+        indexes = [
+            models.Index(fields=["account", "owner", "currency"], include=["amount"], name="ledger_balance"),
+            models.Index(  # reconciliation walks what moved a Stripe balance, and only that
+                fields=["account", "owner", "transaction"],
+                condition=models.Q(account__in=["stripe_balance", "connected_balance"]),
+                name="ledger_moves_stripe",
+            ),
+        ]
         constraints = [
             models.CheckConstraint(condition=~models.Q(amount=0), name="ledger_entry_not_zero"),
             models.CheckConstraint(condition=models.Q(account__in=sorted(CHART)), name="ledger_account_in_chart"),
@@ -112,6 +129,14 @@ class LedgerEntry(models.Model):
                 func=_BALANCED,
             ),
             pgtrigger.Trigger(name="sealed", level=pgtrigger.Row, when=pgtrigger.Before, operation=pgtrigger.Insert, func=_SEALED),
+            pgtrigger.Trigger(
+                name="period_open",
+                level=pgtrigger.Row,
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                condition=pgtrigger.Q(new__account__in=["stripe_balance", "connected_balance"]),
+                func=_NOT_IN_A_CLOSED_PERIOD,
+            ),
             *append_only(),
         ]
 
