@@ -8,6 +8,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from billing import invariants, payout_schedule, payout_sweeps, sweeps  # noqa: F401  these register their tasks
+        from billing.reconciliation import fixing, runs  # noqa: F401  as above
         from billing.webhooks import replay  # noqa: F401  as above
         from ledger.invariants import register
 

@@ -13,6 +13,11 @@ from organizations.scoping import scoped
 
 if TYPE_CHECKING:
     from billing.models import (
+        ReconciliationRun,
+        ReconciliationPeriod,
+        ReconciliationPart,
+        Discrepancy,
+        BalanceTransaction,
         ConnectedAccount,
         Dispute,
         FeeSchedule,
@@ -110,3 +115,40 @@ class TransferQuerySet(models.QuerySet["Transfer"]):
 class TransferReversalQuerySet(models.QuerySet["TransferReversal"]):
     def visible_to(self, by: Actor) -> Self:
         return scoped(self, by, Permission.PAYOUT_VIEW, organization="transfer__account__organization_id")
+
+
+class BalanceTransactionQuerySet(models.QuerySet["BalanceTransaction"]):
+    def visible_to(self, by: Actor) -> Self:
+        return self if by.sees_all else self.none()
+
+    def after(self, cursor: str) -> Self:
+        """Oldest first, from behind the cursor "<created_at>|<id>" on; all of them where it is empty."""
+        rows = self.order_by("created_at", "id")
+        if not cursor:
+            return rows
+        moment, _, key = cursor.partition("|")
+        at = datetime.fromisoformat(moment)
+        return rows.filter(created_at__gte=at).exclude(created_at=at, id__lte=int(key))
+
+
+class ReconciliationRunQuerySet(models.QuerySet["ReconciliationRun"]):
+    def visible_to(self, by: Actor) -> Self:
+        return self if by.sees_all else self.none()
+
+    def under_way(self) -> Self:
+        return self.filter(state__in=["queued", "running"])
+
+
+class ReconciliationPartQuerySet(models.QuerySet["ReconciliationPart"]):
+    def visible_to(self, by: Actor) -> Self:
+        return self if by.sees_all else self.none()
+
+
+class ReconciliationPeriodQuerySet(models.QuerySet["ReconciliationPeriod"]):
+    def visible_to(self, by: Actor) -> Self:
+        return self if by.sees_all else self.none()
+
+
+class DiscrepancyQuerySet(models.QuerySet["Discrepancy"]):
+    def visible_to(self, by: Actor) -> Self:
+        return self if by.sees_all else self.none()

@@ -8,7 +8,7 @@ from django.utils import timezone
 from audit.actor import Actor
 from audit.recording import record
 from billing import emails, payments, refund_entries, refund_submission, refunds
-from billing.models import Payment, Refund
+from billing.models import Payment, Refund, RefundAttempt
 from core import jobs
 from core.errors import DomainError, InvalidInput, NotFound
 from core.money import Money
@@ -104,6 +104,7 @@ def retry(*, refund_id: UUID, by: Actor) -> Refund:
     if refund.amount > left.amount:
         raise refunds.RefundExceedsBalance(requested=Money(refund.amount, refund.currency), refundable=left)
     given_up = refund.stripe_refund_id
+    _remember_attempt(refund)
     refund.retry()
     refund.save()
     refund_entries.post_requested(refund, at=timezone.now())
@@ -117,3 +118,15 @@ def retry(*, refund_id: UUID, by: Actor) -> Refund:
     )
     jobs.enqueue(refund_submission.submit, refund_id=refund.pk)
     return refund
+
+
+def _remember_attempt(refund: Refund) -> None:
+    """Keep the ids of what failed at Stripe: its balance transactions stay there, and stay booked."""
+    if refund.stripe_refund_id is not None:
+        RefundAttempt.objects.create(
+            refund=refund,
+            retry=refund.retries,
+            stripe_refund_id=refund.stripe_refund_id,
+            stripe_balance_transaction_id=refund.stripe_balance_transaction_id,
+            failure_balance_transaction_id=refund.failure_balance_transaction_id,
+        )

@@ -129,6 +129,13 @@ SCHEDULES: tuple[Schedule, ...] = (
         "An event is shown as coming or live after it is not; registration looks at the times themselves.",
     ),
     Schedule(
+        "reconciliation",
+        "billing.reconciliation.runs.nightly",
+        "15 3 * * *",
+        "billing",
+        "Differences between Stripe and the books are found a day later; nothing else depends on it.",
+    ),
+    Schedule(
         "ledger-invariants",
         "ledger.invariant_runs.run",
         "30 2 * * *",

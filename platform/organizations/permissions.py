@@ -43,6 +43,9 @@ class Permission(StrEnum):
     PAYOUT_REQUEST = "payout.request"
     PAYOUT_APPROVE = "payout.approve"
     LEDGER_VIEW = "ledger.view"
+    RECONCILIATION_RUN = "reconciliation.run"
+    DISCREPANCY_FIX = "discrepancy.fix"
+    PERIOD_CLOSE = "period.close"
     INBOX_VIEW = "inbound_event.view"
     INBOX_REPLAY = "inbound_event.replay"
     JOB_VIEW = "job.view"
@@ -82,6 +85,9 @@ RULES: dict[Permission, Rule] = {
     Permission.PAYOUT_REQUEST: Rule(_ADMIN, _FINANCE, step_up=True),
     Permission.PAYOUT_APPROVE: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.LEDGER_VIEW: Rule(_NOBODY, _READERS),
+    Permission.RECONCILIATION_RUN: Rule(_NOBODY, _FINANCE),
+    Permission.DISCREPANCY_FIX: Rule(_NOBODY, _FINANCE, step_up=True),
+    Permission.PERIOD_CLOSE: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.INBOX_VIEW: Rule(_NOBODY, _READERS),
     Permission.INBOX_REPLAY: Rule(_NOBODY, _HELPERS),
     Permission.JOB_VIEW: Rule(_NOBODY, _READERS),

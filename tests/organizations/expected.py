@@ -21,6 +21,9 @@ TABLE = {
     "payout.request": "              yes    no         no         no           no       yes      no       yes",
     "payout.approve": "              no     no         no         no           no       yes      no       yes",
     "ledger.view": "                 no     no         no         no           yes      yes      yes      yes",
+    "reconciliation.run": "          no     no         no         no           no       yes      no       yes",
+    "discrepancy.fix": "             no     no         no         no           no       yes      no       yes",
+    "period.close": "                no     no         no         no           no       yes      no       yes",
     "inbound_event.view": "          no     no         no         no           yes      yes      yes      yes",
     "inbound_event.replay": "        no     no         no         no           yes      yes      no       yes",
     "job.view": "                    no     no         no         no           yes      yes      yes      yes",
@@ -31,4 +34,14 @@ TABLE = {
     "fee.edit": "                    no     no         no         no           no       yes      no       yes",
     "list.export": "                 yes    yes        no         no           yes      yes      yes      yes",
 }  # fmt: skip
-STEP_UP = {"payment.refund", "refund.approve", "refund.retry", "payout.request", "payout.approve", "fee.edit", "list.export"}
+STEP_UP = {
+    "payment.refund",
+    "refund.approve",
+    "refund.retry",
+    "payout.request",
+    "payout.approve",
+    "list.export",
+    "discrepancy.fix",
+    "period.close",
+    "fee.edit",
+}

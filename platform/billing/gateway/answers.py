@@ -8,6 +8,7 @@ from billing.gateway.base import (
     GatewayAccount,
     GatewayDispute,
     GatewayIntent,
+    GatewayMovement,
     GatewayPayout,
     GatewayRefund,
     GatewayReversal,
@@ -159,3 +160,27 @@ def payout(found: Any) -> GatewayPayout:
         arrives_at=_moment(found.arrival_date),
         happened_at=_moment(found.created),
     )
+
+
+def movement(found: Any) -> GatewayMovement:
+    source = found.source
+    return GatewayMovement(
+        id=found.id,
+        type=found.type,
+        reporting_category=found.reporting_category,
+        amount=found.amount,
+        fee=found.fee,
+        currency=found.currency.upper(),
+        source=_id(source) or "",
+        created_at=datetime.fromtimestamp(found.created, UTC),
+        available_at=datetime.fromtimestamp(found.available_on, UTC),
+        claim="" if source is None or isinstance(source, str) else _claim(source),
+        description=found.description or "",
+    )
+
+
+def _claim(source: Any) -> str:
+    """Which of our rows the metadata of a charge or a refund names."""
+    name = {"charge": "payment", "refund": "refund"}.get(source.object)
+    key = _metadata(source).get(f"{name}_id") if name else None
+    return f"{name}:{key}" if key else ""

@@ -42,6 +42,33 @@ class BalanceTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayMovement:
+    """A balance transaction of Stripe's list; amount, fee: minor units of `currency` (upper case). claim: "payment:<id>" or
+    "refund:<id>" where the source's metadata names one of ours.
+    """
+
+    id: str
+    type: str
+    reporting_category: str
+    amount: int
+    fee: int
+    currency: str
+    source: str
+    created_at: datetime
+    available_at: datetime
+    claim: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MovementPage:
+    """Newest first. has_more: older ones follow after the last."""
+
+    movements: list[GatewayMovement]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayIntent:
     """A payment intent as Stripe has it now; amount_received in minor units of `currency` (upper case)."""
 
@@ -175,6 +202,9 @@ class PaymentGateway(Protocol):
     def retrieve_checkout_session(self, session_id: str) -> GatewaySession: ...
     def expire_checkout_session(self, session_id: str, *, key: str) -> GatewaySession: ...
     def retrieve_intent(self, intent_id: str) -> GatewayIntent: ...
+    def intent_of(self, charge_id: str) -> GatewayIntent | None:
+        """The intent that made this charge; None for a charge without one."""
+
     def create_refund(self, parameters: dict[str, Any], *, key: str) -> GatewayRefund: ...
     def retrieve_refund(self, refund_id: str) -> GatewayRefund: ...
     def refunds_of(self, intent_id: str) -> Iterator[GatewayRefund]: ...
@@ -197,4 +227,8 @@ class PaymentGateway(Protocol):
     def create_payout(self, parameters: dict[str, Any], *, account: str, key: str) -> GatewayPayout: ...
     def retrieve_payout(self, payout_id: str, *, account: str) -> GatewayPayout: ...
     def payouts_since(self, moment: datetime, *, account: str) -> Iterator[GatewayPayout]: ...
+
+    def balance_transactions(self, *, account: str, since: datetime | None, after: str) -> MovementPage:
+        """A page of movements of this account ("": the platform's), older than the movement `after` ("": from the newest on)."""
+
     def events_since(self, moment: datetime) -> Iterator[GatewayEvent]: ...

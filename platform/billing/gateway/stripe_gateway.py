@@ -24,6 +24,7 @@ from billing.gateway.base import (
     GatewayTransfer,
     GatewayUnknown,
     Held,
+    MovementPage,
 )
 from core.outside_calls import forbid_open_transaction
 
@@ -76,6 +77,10 @@ class StripeGateway:
     def retrieve_intent(self, intent_id: str) -> GatewayIntent:
         expand: Any = {"expand": ["latest_charge.balance_transaction"]}
         return answers.intent(self._ask(lambda: self.client.v1.payment_intents.retrieve(intent_id, expand)))
+
+    def intent_of(self, charge_id: str) -> GatewayIntent | None:
+        intent = self._ask(lambda: self.client.v1.charges.retrieve(charge_id)).payment_intent
+        return self.retrieve_intent(intent if isinstance(intent, str) else intent.id) if intent else None
 
     def create_refund(self, parameters: dict[str, Any], *, key: str) -> GatewayRefund:
         params: Any = parameters
@@ -153,6 +158,16 @@ class StripeGateway:
         page = self._ask(lambda: self.client.v1.payouts.list(since, {"stripe_account": account}))
         for found in self._ask(lambda: list(page.auto_paging_iter())):
             yield answers.payout(found)
+
+    def balance_transactions(self, *, account: str, since: datetime | None, after: str) -> MovementPage:
+        params: Any = {"limit": 100, "expand": ["data.source"]}
+        if since is not None:
+            params["created"] = {"gte": int(since.timestamp())}
+        if after:
+            params["starting_after"] = after
+        options: Any = {"stripe_account": account} if account else {}
+        page = self._ask(lambda: self.client.v1.balance_transactions.list(params, options))
+        return MovementPage([answers.movement(found) for found in page.data], page.has_more)
 
     def events_since(self, moment: datetime) -> Iterator[GatewayEvent]:
         since: Any = {"created": {"gte": int(moment.astimezone(UTC).timestamp())}, "limit": 100}

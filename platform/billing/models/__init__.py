@@ -1,15 +1,20 @@
 from billing.models.account import ConnectedAccount, StripeBalance
+from billing.models.balance_transaction import BalanceTransaction, RefundAttempt
 from billing.models.dispute import Dispute, DisputeMovement
 from billing.models.payment import CheckoutSession, Payment, PaymentLine
 from billing.models.payout import PayoutRequest
 from billing.models.rates import FeeSchedule, TaxRate
+from billing.models.reconciliation import Discrepancy, ReconciliationPart, ReconciliationRun
+from billing.models.reconciliation_period import ReconciliationPeriod
 from billing.models.refund import Refund
 from billing.models.stripe import InboundEvent, StripeCommand
 from billing.models.transfer import Transfer, TransferReversal
 
 __all__ = [
+    "BalanceTransaction",
     "CheckoutSession",
     "ConnectedAccount",
+    "Discrepancy",
     "Dispute",
     "DisputeMovement",
     "FeeSchedule",
@@ -17,7 +22,11 @@ __all__ = [
     "Payment",
     "PaymentLine",
     "PayoutRequest",
+    "ReconciliationPart",
+    "ReconciliationPeriod",
+    "ReconciliationRun",
     "Refund",
+    "RefundAttempt",
     "StripeBalance",
     "StripeCommand",
     "TaxRate",

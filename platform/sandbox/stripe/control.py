@@ -126,6 +126,12 @@ class Control:
         found: list[Json] = self.call("GET", "/deliveries")["data"]
         return found
 
+    def change_movement(self, movement: str, **fields: Any) -> Json:
+        return self._dict(self.call("POST", f"/balance_transactions/{movement}/change", fields))
+
+    def remove_movement(self, movement: str) -> Json:
+        return self._dict(self.call("POST", f"/balance_transactions/{movement}/remove", {}))
+
     def load(self, records: list[Json]) -> Json:
         """Create objects in bulk without webhooks; see README.md for the records. Counts per kind."""
         return self._dict(self.call("POST", "/load", {"records": records}))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.stripe import checkout_payment, deliveries, disputes, due_tasks, faults, loading, refunds, webhook_endpoints
+from sandbox.stripe import checkout_payment, deliveries, differences, disputes, due_tasks, faults, loading, refunds, webhook_endpoints
 from sandbox.stripe.courier import Courier
 from sandbox.stripe.engine import Engine
 from sandbox.stripe.errors import Json, StripeError, invalid, parameter_missing, unknown_route
@@ -248,4 +248,6 @@ _ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "events/*/resend"): _resend,
     ("GET", "deliveries"): _deliveries,
     ("POST", "load"): _load,
+    ("POST", "balance_transactions/*/change"): differences.change,
+    ("POST", "balance_transactions/*/remove"): differences.remove,
 }

@@ -68,9 +68,10 @@ def _open(world: World, at: Json, name: str, path: str) -> None:
         return
     kind = _SOURCES.get(str(value).split("_", 1)[0]) if name == "source" else _KINDS.get(name)
     found = world.store.find(kind, value) if kind else None
-    if found is None:
+    if found is not None:
+        at[name] = found
+    elif name != "source":  # a movement may be about an object that this stand-in does not keep
         raise _not_expandable(name, path)
-    at[name] = found
 
 
 def _not_expandable(name: str, path: str) -> StripeError:
