@@ -12,7 +12,7 @@ from admin_ext.console import columns
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
 from audit.actor import Actor
-from billing.models import ConnectedAccount, InboundEvent, Payment, PayoutRequest, Refund, StripeCommand
+from billing.models import ConnectedAccount, Discrepancy, InboundEvent, Payment, PayoutRequest, Refund, StripeCommand
 from core.models import Job
 from events.models import Event
 from notifications.models import Message
@@ -117,6 +117,15 @@ QUEUES = (
         "payouts_enabled__exact=0",
         "Every payout account can be paid out to.",
         urgent=False,
+    ),
+    WorkQueue(
+        "Open discrepancies",
+        Discrepancy,
+        Permission.LEDGER_VIEW,
+        lambda rows: rows.filter(state=Discrepancy.State.OPEN).exclude(kind=Discrepancy.Kind.TIMING),
+        f"state__exact=open&kind__in={','.join(kind for kind in Discrepancy.Kind.values if kind != Discrepancy.Kind.TIMING)}",
+        "Stripe and the books agree.",
+        since="happened_at",
     ),
     WorkQueue(
         "Payments without a registration",

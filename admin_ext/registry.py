@@ -5,9 +5,13 @@ from django_q.models import OrmQ, Schedule
 
 from accounts.models import User
 from admin_ext.billing.accounts import ConnectedAccountAdmin
+from admin_ext.billing.charge_fees import ChargeFeeAdmin
+from admin_ext.billing.differences import DiscrepancyAdmin
 from admin_ext.billing.payments import PaymentAdmin
 from admin_ext.billing.payouts import PayoutRequestAdmin
+from admin_ext.billing.periods import ReconciliationPeriodAdmin
 from admin_ext.billing.rates import FeeScheduleAdmin, TaxRateAdmin
+from admin_ext.billing.reconciliation import ReconciliationRunAdmin
 from admin_ext.billing.refunds import RefundAdmin
 from admin_ext.billing.stripe import CheckoutSessionAdmin, DisputeAdmin, InboundEventAdmin, StripeCommandAdmin
 from admin_ext.bulk_screen import BulkRunAdmin
@@ -22,14 +26,18 @@ from admin_ext.registrations import RegistrationAdmin
 from admin_ext.sites import console_site, staff_site
 from audit.models import AuditEntry
 from billing.models import (
+    ChargeFee,
     CheckoutSession,
     ConnectedAccount,
+    Discrepancy,
     Dispute,
     FeeSchedule,
     InboundEvent,
     Payment,
     PaymentLine,
     PayoutRequest,
+    ReconciliationPeriod,
+    ReconciliationRun,
     Refund,
     StripeCommand,
     TaxRate,
@@ -68,6 +76,10 @@ STAFF: Screens = (
     (InboundEvent, InboundEventAdmin),
     (LedgerTransaction, LedgerTransactionAdmin),
     (LedgerEntry, LedgerEntryAdmin),
+    (ReconciliationRun, ReconciliationRunAdmin),
+    (Discrepancy, DiscrepancyAdmin),
+    (ReconciliationPeriod, ReconciliationPeriodAdmin),
+    (ChargeFee, ChargeFeeAdmin),
     (FeeSchedule, FeeScheduleAdmin),
     (TaxRate, TaxRateAdmin),
     (User, UserAdmin),

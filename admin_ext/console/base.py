@@ -52,7 +52,7 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter_submit = True
     list_fullwidth = True
     date_hierarchy = None
-    ordering = ("-pk",)
+    ordering: tuple[str, ...] = ("-pk",)
     change_form_before_template = "admin_ext/seen.html"
     change_form_outer_after_template = "admin_ext/around_object.html"
     compressed_fields = True
@@ -253,7 +253,8 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Only what the list filters by: `?password__startswith=` would otherwise read a column that nobody may see, letter by letter."""
-        named = {str(entry[0]) for entry in self.get_list_filter(request) if isinstance(entry, (tuple, list))} | set(self.lookups)
+        entries = self.get_list_filter(request)
+        named = {str(entry[0] if isinstance(entry, (tuple, list)) else entry.parameter_name) for entry in entries} | set(self.lookups)
         base = lookup.split("__")
         return any(base[: len(parts)] == parts and len(base) - len(parts) <= 2 for parts in (name.split("__") for name in named))
 

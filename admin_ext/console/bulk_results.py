@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -23,7 +24,7 @@ class _Line:
 
 def safe(value: Any) -> str:
     """Text that no spreadsheet takes for a formula: an apostrophe before what would begin one. Numbers stay numbers."""
-    if isinstance(value, int):
+    if isinstance(value, (int, Decimal)):
         return str(value)
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -25,7 +25,10 @@ type Column = Callable[[Any, Any], Any]
 SUCCESS, WARNING, DANGER, INFO, PLAIN = "success", "warning", "danger", "info", ""
 TONES: dict[str, str] = {
     **dict.fromkeys(["succeeded", "confirmed", "published", "complete", "processed", "done", "sent", "won", "completed", "paid"], SUCCESS),
+    **dict.fromkeys(["fixed", "closed"], SUCCESS),
     **dict.fromkeys(["failed", "dead", "lost", "unknown", "rejected", "deauthorized"], DANGER),
+    **dict.fromkeys(["missing_here", "missing_at_stripe", "status"], DANGER),
+    **dict.fromkeys(["amount", "fee", "currency", "external"], WARNING),
     **dict.fromkeys(
         ["awaiting_approval", "requires_action", "needs_response", "warning_needs_response", "partially_refunded", "on_hold"], WARNING
     ),

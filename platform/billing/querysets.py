@@ -13,17 +13,17 @@ from organizations.scoping import scoped
 
 if TYPE_CHECKING:
     from billing.models import (
-        ReconciliationRun,
-        ReconciliationPeriod,
-        ReconciliationPart,
-        Discrepancy,
         BalanceTransaction,
         ConnectedAccount,
+        Discrepancy,
         Dispute,
         FeeSchedule,
         InboundEvent,
         Payment,
         PayoutRequest,
+        ReconciliationPart,
+        ReconciliationPeriod,
+        ReconciliationRun,
         Refund,
         StripeBalance,
         StripeCommand,

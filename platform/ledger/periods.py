@@ -3,12 +3,20 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection
 from django.db.models import Max, Q
 from django.utils import timezone
 
+from core.errors import DomainError
 from ledger.chart import Account
 from ledger.models import ClosedPeriod, LedgerEntry
+
+
+class BooksBusy(DomainError):
+    code, http_status = "BOOKS_BUSY", 409
+
+    def __init__(self) -> None:
+        super().__init__("Somebody is posting right now; try again in a minute.")
 
 
 def moment_for(accounts: Sequence[Account], currency: str, occurred_at: datetime) -> tuple[datetime, datetime | None]:
@@ -25,13 +33,17 @@ def moment_for(accounts: Sequence[Account], currency: str, occurred_at: datetime
 
 def close(account: Account, currency: str, *, ends_at: datetime) -> None:
     """Refuse from here on what would be booked before ends_at. In the caller's transaction, after `hold_still`."""
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("A period is closed inside the transaction that looked at its books.")
     ClosedPeriod.objects.create(account=account.code, owner=account.owner, currency=currency, ends_at=ends_at)
 
 
 def hold_still() -> None:
-    """Wait for postings under way and let none begin until the caller's transaction ends; a posting that slipped past would not be seen."""
+    """Wait for postings under way and let none begin until the caller's transaction ends: one that slipped past would not be seen.
+
+    Raises BooksBusy.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '10s'")
-        cursor.execute(f"LOCK TABLE {LedgerEntry._meta.db_table} IN SHARE MODE")
+        try:
+            cursor.execute(f"LOCK TABLE {LedgerEntry._meta.db_table} IN SHARE MODE")
+        except OperationalError as error:
+            raise BooksBusy from error

@@ -23,6 +23,10 @@ SCREENS = {
     "billing.dispute": "payment.view",
     "admin_ext.bulkrun": "payment.view",
     "billing.stripecommand": "ledger.view",
+    "billing.reconciliationrun": "ledger.view",
+    "billing.discrepancy": "ledger.view",
+    "billing.reconciliationperiod": "ledger.view",
+    "billing.chargefee": "ledger.view",
     "billing.feeschedule": "ledger.view",
     "billing.taxrate": "ledger.view",
     "ledger.ledgertransaction": "ledger.view",
@@ -76,6 +80,7 @@ def _clock(**later: int) -> str:
 
 
 _REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
+_WHY = {"reason": "Agreed with the bank"}
 BUTTONS = {
     "billing.payment:refund": Press("payment.refund", _REFUND, lambda: {"amount": 1000, "reason": "other", "source": "console"}),
     "registrations.registration:refund": Press("payment.refund", _REFUND, lambda: {"amount": 1000, "reason": "other"}),
@@ -83,6 +88,14 @@ BUTTONS = {
     "billing.refund:approve": Press("refund.approve"),
     "billing.refund:reject": Press("refund.approve", {"why": "Paid twice"}, lambda: {"why": "Paid twice"}),
     "billing.refund:retry": Press("refund.retry"),
+    "billing.discrepancy:refetch": Press("discrepancy.fix"),
+    "billing.discrepancy:import_external": Press("discrepancy.fix"),
+    "billing.discrepancy:adjust": Press(
+        "discrepancy.fix", {"account": "platform_bank", **_WHY}, lambda: {"account": "platform_bank", **_WHY}
+    ),
+    "billing.discrepancy:explain": Press("discrepancy.fix", _WHY, lambda: _WHY),
+    "billing.discrepancy:write_off": Press("discrepancy.fix", _WHY, lambda: _WHY),
+    "billing.reconciliationperiod:close": Press("period.close"),
     "events.event:publish": Press("event.manage"),
     "events.event:unpublish": Press("event.manage"),
     "events.event:add_session": Press(
@@ -177,8 +190,8 @@ WITHOUT_PERMISSION = {
     "DELETE /api/v1/me/sessions",
     "DELETE /api/v1/me/sessions/{session_id}",
 }
-# Operations alone ask for these so far: no screen, button or route does.
-WITHOUT_SURFACE = {"connect.view", "connect.manage", "payout.view", "payout.request", "payout.approve"}
+# Operations alone ask for these so far: no screen, button or route does; a run is started by a form above its list.
+WITHOUT_SURFACE = {"reconciliation.run", "connect.view", "connect.manage", "payout.view", "payout.request", "payout.approve"}
 
 
 def driven() -> set[str]:

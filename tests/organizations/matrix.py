@@ -17,11 +17,12 @@ from admin_ext.console import bulk_runs
 from audit.actor import Actor
 from audit.models import AuditEntry
 from billing import refund_sync
-from billing.models import FeeSchedule, Payment, Refund, StripeCommand, TaxRate
+from billing.models import ChargeFee, FeeSchedule, Payment, Refund, StripeCommand, TaxRate
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
 from organizations.models import Membership, Organization
 from tests.admin_ext import making
+from tests.factories import reconciliation
 from tests.factories.accounts import usable_account
 from tests.factories.people import actor
 from tests.organizations.expected import ROLES, STAFF, TABLE
@@ -119,7 +120,7 @@ def build() -> World:
     staff = {group: making.user(group, groups=(group,)) for group in STAFF}
     usable_account(north)
     usable_account(rival)
-    rows = {**_of_the_organization(north, host), **_of_the_platform(host)}
+    rows = {**_of_the_organization(north, host), **_of_the_platform(host), **_of_reconciliation(north)}
     return World(north, host, colleague, outsider, former, staff, rows)
 
 
@@ -176,6 +177,18 @@ def _of_the_platform(host: User) -> dict[str, Model]:
         "ledger.ledgertransaction": LedgerTransaction.objects.latest("pk"),
         "ledger.ledgerentry": LedgerEntry.objects.latest("pk"),
         "notifications.message": message,
+    }
+
+
+def _of_reconciliation(north: Organization) -> dict[str, Model]:
+    """The two differences below are the residual of the run."""
+    run = reconciliation.finished_run(residual=-200)
+    return {
+        "billing.reconciliationrun": run,
+        "billing.discrepancy": reconciliation.difference(run),
+        "billing.discrepancy:refetch": reconciliation.difference(run, of=making.payment(north)),
+        "billing.reconciliationperiod": reconciliation.last_month(),
+        "billing.chargefee": ChargeFee.objects.get(pk=reconciliation.movement("charge", 5000, 175).pk),
     }
 
 

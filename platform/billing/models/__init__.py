@@ -1,5 +1,5 @@
 from billing.models.account import ConnectedAccount, StripeBalance
-from billing.models.balance_transaction import BalanceTransaction, RefundAttempt
+from billing.models.balance_transaction import BalanceTransaction, ChargeFee, RefundAttempt
 from billing.models.dispute import Dispute, DisputeMovement
 from billing.models.payment import CheckoutSession, Payment, PaymentLine
 from billing.models.payout import PayoutRequest
@@ -12,6 +12,7 @@ from billing.models.transfer import Transfer, TransferReversal
 
 __all__ = [
     "BalanceTransaction",
+    "ChargeFee",
     "CheckoutSession",
     "ConnectedAccount",
     "Discrepancy",

@@ -66,3 +66,10 @@ class RefundAttempt(models.Model):
 
     def __str__(self) -> str:
         return self.stripe_refund_id
+
+
+class ChargeFee(BalanceTransaction):
+    """The same rows as a screen of their own: charges with what Stripe took of each."""
+
+    class Meta:
+        proxy = True

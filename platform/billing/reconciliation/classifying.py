@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from billing.models import Discrepancy
-from billing.reconciliation.linking import MADE_BY_SOMEBODY
+from billing.reconciliation.linking import DISPUTES, MADE_BY_SOMEBODY
 from billing.reconciliation.matching import Pair
 
 Kind = Discrepancy.Kind
@@ -38,5 +38,5 @@ def _is_young(pair: Pair, at: datetime) -> bool:
 def _only_at_stripe(pair: Pair, contradicts: bool) -> Kind:
     if contradicts:
         return Kind.STATUS
-    is_known_here = ":" in pair.about  # a ledger reference; else it is Stripe's own id
+    is_known_here = ":" in pair.about or pair.category in DISPUTES  # a ledger reference, or what only Stripe begins
     return Kind.EXTERNAL if not is_known_here and pair.type in MADE_BY_SOMEBODY else Kind.MISSING_HERE

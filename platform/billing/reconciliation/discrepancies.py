@@ -9,7 +9,7 @@ from django.db import transaction
 from audit.actor import Actor
 from audit.recording import record
 from billing.models import Discrepancy, Payment, ReconciliationRun, Refund
-from billing.reconciliation import classifying, entries
+from billing.reconciliation import classifying, entries, linking
 from billing.reconciliation.accounts import StripeAccount
 from billing.reconciliation.matching import Pair, Side
 from ledger import posting
@@ -98,16 +98,18 @@ def _keys(names: Iterable[str], kind: str) -> list[UUID]:
 
 def _suspend(row: Discrepancy, account: StripeAccount, by: Actor) -> None:
     """Book a movement of an unknown type against suspense: the balance is right again, and somebody has to say what it was."""
+    found = row.balance_transaction
     is_unknown = row.kind == Discrepancy.Kind.MISSING_HERE and ":" not in row.about
+    if found is None or found.reporting_category in linking.DISPUTES:
+        return
     if not is_unknown or row.is_posted or row.state != Discrepancy.State.OPEN:
         return
-    kind = row.balance_transaction.type if row.balance_transaction is not None else ""
     lines = entries.to_suspense(row, account.books)
     if len(lines) < 2:  # it moved nothing
         return
     posting.post(
         reference=f"discrepancy:{row.pk}:suspense",
-        description=f"Unknown at Stripe: {kind} {row.about}"[:200],
+        description=f"Unknown at Stripe: {found.type} {row.about}"[:200],
         currency=row.their_currency,
         entries=lines,
         occurred_at=row.happened_at,

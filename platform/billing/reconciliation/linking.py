@@ -8,6 +8,7 @@ from django.db import connection
 CHARGES = ("charge", "payment")
 REFUNDS = ("refund", "payment_refund")
 REFUND_FAILURES = ("refund_failure", "payment_failure_refund")
+DISPUTES = ("dispute", "dispute_reversal")  # by reporting category: their type is "adjustment"
 # What Stripe itself does only where somebody asked for it: without a row here it was asked for at Stripe, not by us.
 MADE_BY_SOMEBODY = frozenset(
     [*CHARGES, *REFUNDS, *REFUND_FAILURES, "transfer", "transfer_refund", "payout", "payout_failure", "payout_cancel", "topup"]
@@ -33,6 +34,11 @@ _PLATFORM = (
         "'payment:' || p.id",
         "billing_payment p",
         f"m.type = ANY(%(charges)s) AND p.id = {_of('payment')} AND p.stripe_charge_id IS NULL",
+    ),
+    _link(
+        "d.reference",
+        "billing_disputemovement d",
+        "m.reporting_category = ANY(%(disputes)s) AND d.stripe_balance_transaction_id = m.stripe_id",
     ),
     *(
         link
@@ -60,7 +66,13 @@ _PLATFORM = (
 
 def link(rows: Sequence[int], *, is_platform: bool) -> None:
     """Set `about` of these balance transactions wherever a row of ours is known to have made them. Repeatable."""
-    given: dict[str, Any] = {"rows": list(rows), "charges": list(CHARGES), "refunds": list(REFUNDS), "failures": list(REFUND_FAILURES)}
+    given: dict[str, Any] = {
+        "rows": list(rows),
+        "charges": list(CHARGES),
+        "refunds": list(REFUNDS),
+        "failures": list(REFUND_FAILURES),
+        "disputes": list(DISPUTES),
+    }
     with connection.cursor() as cursor:
         for statement in _PLATFORM if is_platform else ():
             cursor.execute(statement, given)

@@ -21,15 +21,15 @@ SEEN = """(%(snapshot)s = '' OR t.posted_at < %(old)s OR t.xact = pg_current_xac
 _COMPARE = f"""
 WITH names AS MATERIALIZED (SELECT DISTINCT unnest(%(names)s::text[]) AS about),
 moved AS (
-    SELECT n.about, m.id, m.stripe_id, m.currency, m.amount, m.fee, m.type, m.created_at
+    SELECT n.about, m.id, m.stripe_id, m.currency, m.amount, m.fee, m.type, m.reporting_category, m.created_at
     FROM names n JOIN billing_balancetransaction m ON m.account = %(account)s AND m.about = n.about AND m.about <> ''
     UNION ALL
-    SELECT n.about, m.id, m.stripe_id, m.currency, m.amount, m.fee, m.type, m.created_at
+    SELECT n.about, m.id, m.stripe_id, m.currency, m.amount, m.fee, m.type, m.reporting_category, m.created_at
     FROM names n JOIN billing_balancetransaction m ON m.stripe_id = n.about AND m.account = %(account)s AND m.about = ''
 ),
 theirs AS (
     SELECT about, currency, sum(amount) AS amount, sum(fee) AS fee, min(created_at) AS first_at, max(created_at) AS last_at,
-        min(id) AS row_id, min(type) AS type
+        min(id) AS row_id, min(type) AS type, min(reporting_category) AS category
     FROM moved GROUP BY about, currency
 ),
 facts AS (
@@ -56,7 +56,8 @@ ours AS (
     SELECT about, currency, sum(net) AS net, sum(fee) AS fee, min(first_at) AS first_at, max(last_at) AS last_at
     FROM booked GROUP BY about, currency
 )
-SELECT about, currency, t.amount, t.fee, t.first_at, t.last_at, t.row_id, t.type, o.net + o.fee, o.fee, o.first_at, o.last_at
+SELECT about, currency, t.amount, t.fee, t.first_at, t.last_at, t.row_id, t.type, o.net + o.fee, o.fee, o.first_at, o.last_at,
+    t.category
 FROM theirs t FULL JOIN ours o USING (about, currency)
 WHERE (coalesce(t.amount, 0), coalesce(t.fee, 0)) <> (coalesce(o.net + o.fee, 0), coalesce(o.fee, 0))
 ORDER BY about, currency
@@ -76,12 +77,13 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What differs under one name. type and row_id: of Stripe's (first) balance transaction."""
+    """What differs under one name. type, category (Stripe's reporting category) and row_id: of Stripe's (first) balance transaction."""
 
     about: str
     theirs: Side | None
     ours: Side | None
     type: str = ""
+    category: str = ""
     row_id: int | None = None
 
 
@@ -118,7 +120,7 @@ def _pair(about: str, rows: list[tuple[Any, ...]]) -> Pair:
     ours = next((row for row in rows if row[8] is not None and (row[8] or row[9])), None)
     their_side = Side(int(theirs[2]), int(theirs[3]), theirs[1], theirs[4], theirs[5]) if theirs else None
     our_side = Side(int(ours[8]), int(ours[9]), ours[1], ours[10], ours[11]) if ours else None
-    return Pair(about, their_side, our_side, theirs[7] if theirs else "", theirs[6] if theirs else None)
+    return Pair(about, their_side, our_side, theirs[7] if theirs else "", theirs[12] if theirs else "", theirs[6] if theirs else None)
 
 
 def stripe_names(rows: Sequence[int]) -> list[str]:

@@ -1,6 +1,7 @@
 """A month closed: everything in it agrees or is explained, and nothing can be booked into it any more."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -103,7 +104,7 @@ def _residual(period: ReconciliationPeriod, part: ReconciliationPart) -> list[st
 def _posted_since(period: ReconciliationPeriod, part: ReconciliationPart, ends_at: datetime) -> list[str]:
     """The books of the period must be the ones that were compared."""
     books, cut = StripeAccount(period.account, period.organization_id).books, part.cut_at or ends_at
-    given = {
+    given: dict[str, Any] = {
         "code": books.code,
         "owner": books.owner,
         "currency": period.currency,

@@ -7,10 +7,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.actor import Actor
-from billing import payments, refund_sync
+from billing import disputes, payments, refund_sync
 from billing.gateway.base import GatewayBusy, GatewayRefused, GatewayUnknown
 from billing.gateway.selection import gateway
-from billing.models import Discrepancy, Payment, Refund
+from billing.models import Discrepancy, Dispute, Payment, Refund
 from billing.reconciliation import discrepancies, entries, linking, matching
 from billing.reconciliation.accounts import StripeAccount
 from core import jobs
@@ -23,8 +23,14 @@ _PAYOUTS = ("payout", "payout_failure", "payout_cancel", "topup")
 
 
 def is_possible(row: Discrepancy) -> bool:
-    """Whether Stripe has an object to read for it: an intent or a refund that ours knows."""
-    return row.about.startswith(("payment:", "refund:"))
+    """Whether Stripe has an object to read for it: an intent or a refund that ours knows, a dispute."""
+    return _kind(row) in _READERS
+
+
+def _kind(row: Discrepancy) -> str:
+    found = row.balance_transaction
+    is_dispute = found is not None and found.reporting_category in linking.DISPUTES
+    return "dispute" if is_dispute else row.about.partition(":")[0]
 
 
 def is_importable(row: Discrepancy) -> bool:
@@ -39,27 +45,37 @@ def is_importable(row: Discrepancy) -> bool:
 def refetch(*, discrepancy_id: UUID) -> None:
     """Repeatable. Where nothing has changed at Stripe the difference stays open."""
     row = Discrepancy.objects.select_related("balance_transaction").get(pk=discrepancy_id)
-    kind, key = row.about.split(":")[:2]
     source = row.balance_transaction.source if row.balance_transaction is not None else ""
-    _asked(lambda: _READERS[kind](UUID(key), source))
+    _asked(lambda: _READERS[_kind(row)](row.about, source))
     check_again(discrepancy_id=row.pk, why=READ_AGAIN)
 
 
-def _read_payment(key: UUID, charge_id: str) -> None:
+def _key(about: str) -> UUID:
+    return UUID(about.split(":")[1])
+
+
+def _read_payment(about: str, charge_id: str) -> None:
     """By the charge that moved the money where Stripe named one: we may never have heard of its intent."""
+    key = _key(about)
     known = Payment.objects.get(pk=key).stripe_payment_intent_id
     intent = gateway().intent_of(charge_id) if charge_id else gateway().retrieve_intent(known) if known else None
     if intent is not None:
         payments.sync(payment_id=key, intent=intent, at=timezone.now(), by=BY)
 
 
-def _read_refund(key: UUID, stripe_id: str) -> None:
+def _read_refund(about: str, stripe_id: str) -> None:
+    key = _key(about)
     stripe_id = stripe_id or Refund.objects.get(pk=key).stripe_refund_id or ""
     if stripe_id:
         refund_sync.sync(refund_id=key, answer=gateway().retrieve_refund(stripe_id), at=timezone.now(), by=BY)
 
 
-_READERS: dict[str, Callable[[UUID, str], None]] = {"payment": _read_payment, "refund": _read_refund}
+def _read_dispute(about: str, stripe_id: str) -> None:
+    stripe_id = stripe_id or Dispute.objects.get(pk=_key(about)).stripe_dispute_id
+    disputes.sync(answer=gateway().retrieve_dispute(stripe_id), at=timezone.now(), by=BY)
+
+
+_READERS: dict[str, Callable[[str, str], None]] = {"payment": _read_payment, "refund": _read_refund, "dispute": _read_dispute}
 
 
 @jobs.task(queue="money", outside=True)

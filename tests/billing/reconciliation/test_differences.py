@@ -104,6 +104,12 @@ def paid_out_at_stripe(sandbox: Sandbox, currency: str) -> dict[str, int]:
     return {currency: -3000}
 
 
+def disputed_unheard(sandbox: Sandbox, currency: str) -> dict[str, int]:
+    payment = payment_at_stripe(sandbox, currency=currency)
+    sandbox.control.open_dispute(payment.stripe_charge_id or "")
+    return {currency: -payment.amount - 1500}
+
+
 @dataclass(frozen=True)
 class Case:
     make: Callable[[Sandbox, str], dict[str, int]]
@@ -116,6 +122,7 @@ class Case:
 WHY = {"reason": "Agreed with the bank's letter"}
 CASES = {
     "missing here": Case(payment_lost, Kind.MISSING_HERE, fixing.refetch, {}),
+    "missing dispute": Case(disputed_unheard, Kind.MISSING_HERE, fixing.refetch, {}),
     "status": Case(payment_expired, Kind.STATUS, fixing.refetch, {}),
     "missing at Stripe": Case(movement_removed, Kind.MISSING_AT_STRIPE, fixing.write_off, WHY, State.WRITTEN_OFF),
     "amount": Case(amount_changed, Kind.AMOUNT, fixing.adjust, {"account": "platform_fees", **WHY}),
