@@ -27,6 +27,7 @@ def _id_of(prefix: str) -> Any:
 EventId = _id_of("evt")
 RegistrationId = _id_of("reg")
 OrganizationId = _id_of("org")
+PayoutId = _id_of("pyt")
 
 
 def _storable(text: str) -> str:

@@ -4,7 +4,9 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from admin_ext import bulk_kinds
@@ -16,9 +18,9 @@ from admin_ext.console.buttons import operation_button
 from admin_ext.console.dialogs import Dialog
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
-from billing import payout_approval, payout_requests
+from billing import payout_approval, payout_requests, payout_statements, statement_papers
 from billing.models import PayoutRequest, StripeCommand, Transfer
-from core.errors import DomainError
+from core.errors import DomainError, NotFound
 from core.money import Money
 from organizations.permissions import Permission
 
@@ -163,7 +165,26 @@ class PayoutRequestAdmin(ConsoleModelAdmin):
     )
 
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
-        return (("earnings/", "billing_earnings", self.earnings_view),)
+        return (
+            ("earnings/", "billing_earnings", self.earnings_view),
+            ("<str:object_id>/statement.<str:kind>", "billing_payout_statement", self.statement_view),
+        )
+
+    def statement_view(self, request: HttpRequest, model_admin: Any, object_id: str, kind: str) -> HttpResponseBase:
+        payout = self.get_object(request, object_id)
+        if payout is None or not self.has_view_permission(request, payout) or kind not in ("csv", "pdf"):
+            raise Http404
+        try:
+            statement = payout_statements.find(payout_request_id=payout.pk, by=self.actor(request))
+        except NotFound as absent:
+            raise Http404(str(absent)) from absent
+        answer: HttpResponseBase = (
+            HttpResponse(statement_papers.pdf(statement), content_type="application/pdf")
+            if kind == "pdf"
+            else StreamingHttpResponse(statement_papers.csv_rows(statement), content_type="text/csv; charset=utf-8")
+        )
+        answer["Content-Disposition"] = f'attachment; filename="{statement.public_id}.{kind}"'
+        return answer
 
     def earnings_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
         return earnings.page(self, request)
@@ -173,6 +194,17 @@ class PayoutRequestAdmin(ConsoleModelAdmin):
 
     def title_of(self, obj: PayoutRequest) -> str:
         return f"{obj} to {obj.organization.name}"
+
+    def _statement(self, obj: PayoutRequest) -> Panel:
+        rows = []
+        statement = obj.statements.order_by("-number").first()
+        if statement is not None:
+            name, site = "admin:billing_payout_statement", self.admin_site.name
+            links = [reverse(name, args=[obj.public_id, kind], current_app=site) for kind in ("pdf", "csv")]
+            amounts = [columns.as_money(one, obj.currency) for one in (statement.opening, statement.movements, statement.closing)]
+            files = columns.joined_html(columns.as_anchor(links[0], "PDF"), " ", columns.as_anchor(links[1], "CSV"))
+            rows.append([*amounts, columns.as_moment(statement.period_to), files])
+        return Panel("Statement", ["Opening", "Movements", "Closing", "Made", "Take away"], rows, "It is made once the payout is paid.")
 
     def panels(self, request: HttpRequest, obj: PayoutRequest) -> list[Panel]:
         actor, site = self.actor(request), self.admin_site.name
@@ -188,7 +220,8 @@ class PayoutRequestAdmin(ConsoleModelAdmin):
             for one in transfers
         ]
         shown = [
-            Panel("Transfers to the account", ["State", "Amount", "Came back", "At Stripe", "Why not"], rows, "Nothing was transferred.")
+            self._statement(obj),
+            Panel("Transfers to the account", ["State", "Amount", "Came back", "At Stripe", "Why not"], rows, "Nothing was transferred."),
         ]
         if not self.on_staff_site:
             return shown

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import payout_emails, postings, recovery, stripe_balances
+from billing import payout_emails, payout_statements, postings, recovery, stripe_balances
 from billing.gateway.base import GatewayPayout
 from billing.models import ConnectedAccount, PayoutRequest
 from core import jobs
@@ -92,6 +92,7 @@ def settle(*, payout_request_id: UUID, at: datetime, by: Actor) -> PayoutRequest
     _post(payout, "paid", postings.payout_paid(payout.organization_id, payout.amount), at)
     record(payout, "payout.paid", by=by, before={"state": State.IN_TRANSIT}, after={"state": payout.state})
     _afterwards(payout)
+    jobs.enqueue(payout_statements.make, payout_request_id=payout.pk)
     jobs.enqueue(payout_emails.send_payout_paid, payout_request_id=payout.pk)
     return payout
 

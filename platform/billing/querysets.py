@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         InboundEvent,
         Payment,
         PayoutRequest,
+        PayoutStatement,
         ReconciliationPart,
         ReconciliationPeriod,
         ReconciliationRun,
@@ -152,3 +153,8 @@ class ReconciliationPeriodQuerySet(models.QuerySet["ReconciliationPeriod"]):
 class DiscrepancyQuerySet(models.QuerySet["Discrepancy"]):
     def visible_to(self, by: Actor) -> Self:
         return self if by.sees_all else self.none()
+
+
+class PayoutStatementQuerySet(models.QuerySet["PayoutStatement"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.PAYOUT_VIEW)

@@ -13,11 +13,16 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEntry
-from billing.models import CheckoutSession, Refund
+from billing import fulfillment
+from billing.models import CheckoutSession, PayoutRequest, Refund
 from config.env import BASE_DIR
 from events.models import Event
 from registrations.models import Registration
+from tests.admin_ext import making
+from tests.admin_ext.conftest import Nothing
+from tests.billing.test_payout_statements import paid_out, written
 from tests.factories.events import DraftEventFactory
+from tests.factories.payouts import read_balances
 from tests.factories.people import Personas, UserFactory, personas
 from tests.factories.registrations import paid_event, pay, register
 
@@ -39,6 +44,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/events/{event_id}/quote"): {},
     ("POST", "/api/v1/events/{event_id}/registrations"): {"email": "x@example.org", "name": "X"},
     ("POST", "/api/v1/registrations/{registration_id}/refund"): {"amount": 100},
+    ("POST", "/api/v1/organizations/{organization_id}/payouts"): {"currency": "USD"},
 }
 
 
@@ -51,6 +57,11 @@ class Foreign:
     place: Registration
 
 
+@pytest.fixture(autouse=True)
+def sells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fulfillment._handlers, "test", Nothing())
+
+
 @pytest.fixture
 def foreign(settings: Any) -> Foreign:
     settings.SECOND_FACTOR_REQUIRED = False  # what keeps strangers out is never the second factor alone
@@ -60,6 +71,11 @@ def foreign(settings: Any) -> Foreign:
     place = pay(register(paid_event(**ours), email="guest@private.example", name="Private Guest").registration)
     signed_in = UserSession.objects.create(user=people.alice, ip="192.0.2.1", user_agent="Alice's", session_key="alices-session")
     ids = {"event": draft.public_id, "event_id": draft.public_id, "registration_id": place.public_id, "session_id": str(signed_in.pk)}
+    making.payment(people.organization, amount=90_000)
+    read_balances()
+    payout = paid_out(people.organization, 2000)
+    written(payout)
+    ids |= {"organization_id": people.organization.public_id, "payout_id": payout.public_id}
     return Foreign(people, ids, place)
 
 
@@ -80,6 +96,7 @@ def state_of_everything() -> tuple[Any, ...]:
         list(Event.objects.order_by("pk").values_list("pk", "state", "seats_taken")),
         list(Registration.objects.order_by("pk").values_list("pk", "state", "cancel_reason")),
         Refund.objects.count(),
+        PayoutRequest.objects.count(),
         CheckoutSession.objects.count(),
         AuditEntry.objects.count(),
         UserSession.objects.filter(session_key="alices-session").count(),

@@ -20,6 +20,8 @@ EXAMPLES = {
     "event_id": "evt_01m839vw98et780n0qqqctcsma",
     "registration_id": "reg_01m839vwtmej1t59j6dja3kfqf",
     "session_id": "1",
+    "organization_id": "org_01m839vwtmej1t59j6dja3kfqf",
+    "payout_id": "pyt_01m839vwtmej1t59j6dja3kfqf",
 }
 PRIVATE = {"password", "online_url", "guest_key_hash", "responsible_id", "host", "host_id", "staff_groups", "client_secret", "is_superuser"}
 OF_PEOPLE = {"email", "user", "user_id", "ip"}
@@ -84,7 +86,7 @@ class TestSchema:
         assert len(names) == len(set(names))
 
     def test_asks_for_a_key_wherever_money_is_made_or_moved(self) -> None:
-        for name in ("register", "cancel_registration", "cancel_my_registration", "refund_registration"):
+        for name in ("register", "cancel_registration", "cancel_my_registration", "refund_registration", "request_payout"):
             operation = next(operation for _, _, operation in OPERATIONS if operation["operationId"] == name)
             headers = {one["name"]: one["required"] for one in operation["parameters"] if one["in"] == "header"}
             assert headers == {"Idempotency-Key": True}

@@ -7,6 +7,7 @@ from billing.models.rates import FeeSchedule, TaxRate
 from billing.models.reconciliation import Discrepancy, ReconciliationPart, ReconciliationRun
 from billing.models.reconciliation_period import ReconciliationPeriod
 from billing.models.refund import Refund
+from billing.models.statement import PayoutStatement, StatementLine
 from billing.models.stripe import InboundEvent, StripeCommand
 from billing.models.transfer import Transfer, TransferReversal
 
@@ -23,11 +24,13 @@ __all__ = [
     "Payment",
     "PaymentLine",
     "PayoutRequest",
+    "PayoutStatement",
     "ReconciliationPart",
     "ReconciliationPeriod",
     "ReconciliationRun",
     "Refund",
     "RefundAttempt",
+    "StatementLine",
     "StripeBalance",
     "StripeCommand",
     "TaxRate",
