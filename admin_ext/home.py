@@ -12,7 +12,7 @@ from admin_ext.console import columns
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
 from audit.actor import Actor
-from billing.models import ConnectedAccount, Discrepancy, InboundEvent, Payment, PayoutRequest, Refund, StripeCommand
+from billing.models import ConnectedAccount, Discrepancy, Dispute, InboundEvent, Payment, PayoutRequest, Refund, StripeCommand
 from core.models import Job
 from events.models import Event
 from notifications.models import Message
@@ -126,6 +126,14 @@ QUEUES = (
         f"state__exact=open&kind__in={','.join(kind for kind in Discrepancy.Kind.values if kind != Discrepancy.Kind.TIMING)}",
         "Stripe and the books agree.",
         since="happened_at",
+    ),
+    WorkQueue(
+        "Disputes to answer",
+        Dispute,
+        Permission.DISPUTE_ANSWER,
+        lambda rows: rows.filter(status__in=Dispute.ANSWERABLE),
+        "status__in=warning_needs_response,needs_response&o=6",
+        "No dispute waits for an answer.",
     ),
     WorkQueue(
         "Payments without a registration",

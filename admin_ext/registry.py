@@ -7,13 +7,14 @@ from accounts.models import User
 from admin_ext.billing.accounts import ConnectedAccountAdmin
 from admin_ext.billing.charge_fees import ChargeFeeAdmin
 from admin_ext.billing.differences import DiscrepancyAdmin
+from admin_ext.billing.disputes import DisputeAdmin
 from admin_ext.billing.payments import PaymentAdmin
 from admin_ext.billing.payouts import PayoutRequestAdmin
 from admin_ext.billing.periods import ReconciliationPeriodAdmin
 from admin_ext.billing.rates import FeeScheduleAdmin, TaxRateAdmin
 from admin_ext.billing.reconciliation import ReconciliationRunAdmin
 from admin_ext.billing.refunds import RefundAdmin
-from admin_ext.billing.stripe import CheckoutSessionAdmin, DisputeAdmin, InboundEventAdmin, StripeCommandAdmin
+from admin_ext.billing.stripe import CheckoutSessionAdmin, InboundEventAdmin, StripeCommandAdmin
 from admin_ext.bulk_screen import BulkRunAdmin
 from admin_ext.console import scope
 from admin_ext.console.base import ConsoleModelAdmin

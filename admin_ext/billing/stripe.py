@@ -13,7 +13,7 @@ from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
-from billing.models import Dispute, InboundEvent, StripeCommand
+from billing.models import InboundEvent, StripeCommand
 from billing.webhooks import replay
 from organizations.permissions import Permission
 
@@ -47,33 +47,6 @@ class CheckoutSessionAdmin(OfPayment):
     state_badge, number_shown = columns.state(), columns.text("number", "Attempt")
     stripe_session, expires = columns.stripe("stripe_session_id", "Session at Stripe"), columns.moment("expires_at", "Expires")
     fieldsets = [(None, {"fields": ["state_badge", "payment_link", "number_shown", "stripe_session", "expires", "created", "shown_id"]})]
-
-
-class DisputeAdmin(OfPayment):
-    list_display = ["shown_id", "status_badge", "amount_shown", "payment_link", "reason", "due", "organization_link", "created"]
-    list_filter = [filters.Currency, ("payment__organization", filters.RelatedFilter), ("due_by", filters.MomentRange)]
-    search_fields = ["payment__email", "=stripe_dispute_id", "=status"]
-    search_help_text = "The payment's email, a status, or an id: dsp_…, du_…"
-    empty_sentence = "No buyer disputes a payment. A dispute appears here as soon as Stripe says so."
-    status_badge, amount_shown = columns.state("status", "Status"), columns.money("amount", "Amount")
-    due, stripe_dispute = columns.moment("due_by", "Answer by", sortable=True), columns.stripe("stripe_dispute_id", "Dispute at Stripe")
-    fieldsets = [
-        (None, {"fields": ["status_badge", "amount_shown", "reason", "due", "payment_link", "organization_link"]}),
-        ("Record", {"fields": ["stripe_dispute", "borne_by", "opened", "closed", "created", "shown_id"]}),
-    ]
-    opened, closed = columns.moment("opened_at", "Opened at the bank"), columns.moment("closed_at", "Decided")
-
-    def panels(self, request: HttpRequest, obj: Dispute) -> list[Panel]:
-        rows = [
-            [
-                columns.as_moment(one.happened_at),
-                columns.as_money(one.amount, one.currency),
-                columns.as_money(one.fee, one.currency),
-                columns.as_stripe(one.stripe_balance_transaction_id),
-            ]
-            for one in obj.movements.order_by("happened_at", "id")
-        ]
-        return [Panel("What it did to Stripe's balance", ["When", "Amount", "Fee", "Balance transaction"], rows, "No money has moved.")]
 
 
 class StripeCommandAdmin(ConsoleModelAdmin):

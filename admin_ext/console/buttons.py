@@ -84,7 +84,8 @@ def _answer(button: Button, admin: Any, request: HttpRequest, object_id: str) ->
     back = change_url(admin.admin_site.name, button.leads_to(obj) if button.leads_to else obj) or request.path
     if request.method != "POST":
         return _opened(button, admin, request, obj, back)
-    form = button.form_class(request=request, obj=obj, actor=admin.actor(request), token=request.POST.get("token", ""), data=request.POST)
+    token = request.POST.get("token", "")
+    form = button.form_class(request=request, obj=obj, actor=admin.actor(request), token=token, data=request.POST, files=request.FILES)
     if not form.is_valid():
         return _dialog(button, admin, request, form, back)
     return _run(button, admin, request, obj, form, back)

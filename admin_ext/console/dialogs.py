@@ -14,9 +14,9 @@ class Dialog(forms.Form):
     Subclasses add fields, `explain` (what will happen, shown above them) and `values` (what the operation is called with).
     """
 
-    def __init__(self, *, request: HttpRequest, obj: Any, actor: Actor, token: str, data: Any = None) -> None:
+    def __init__(self, *, request: HttpRequest, obj: Any, actor: Actor, token: str, data: Any = None, files: Any = None) -> None:
         self.request, self.obj, self.actor, self.token = request, obj, actor, token
-        super().__init__(data=data)
+        super().__init__(data=data, files=files)
 
     blocked: Any = False  # whether this cannot be submitted, as `explain` says
     preview_url = ""  # where the dialog posts its fields to show what they would do

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         ConnectedAccount,
         Discrepancy,
         Dispute,
+        DisputeFile,
+        DisputeResponse,
         FeeSchedule,
         InboundEvent,
         Payment,
@@ -158,3 +160,22 @@ class DiscrepancyQuerySet(models.QuerySet["Discrepancy"]):
 class PayoutStatementQuerySet(models.QuerySet["PayoutStatement"]):
     def visible_to(self, by: Actor) -> Self:
         return scoped(self, by, Permission.PAYOUT_VIEW)
+
+
+class DisputeFileQuerySet(models.QuerySet["DisputeFile"]):
+    def visible_to(self, by: Actor) -> Self:
+        payment = "dispute__payment__"
+        return scoped(self, by, Permission.PAYMENT_VIEW, organization=f"{payment}organization_id", responsible=f"{payment}responsible_id")
+
+
+class DisputeResponseQuerySet(models.QuerySet["DisputeResponse"]):
+    def visible_to(self, by: Actor) -> Self:
+        payment = "dispute__payment__"
+        return scoped(self, by, Permission.PAYMENT_VIEW, organization=f"{payment}organization_id", responsible=f"{payment}responsible_id")
+
+    def failed_last(self) -> bool:
+        """Whether the newest answer was refused by Stripe."""
+        return self.order_by("-pk").values_list("state", flat=True).first() == "failed"
+
+    def on_their_way(self) -> Self:
+        return self.filter(state__in=["requested", "sending", "unknown"])

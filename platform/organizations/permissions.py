@@ -37,6 +37,7 @@ class Permission(StrEnum):
     PAYMENT_REFUND = "payment.refund"
     REFUND_APPROVE = "refund.approve"
     REFUND_RETRY = "refund.retry"
+    DISPUTE_ANSWER = "dispute.answer"
     CONNECT_VIEW = "connect.view"
     CONNECT_MANAGE = "connect.manage"
     PAYOUT_VIEW = "payout.view"
@@ -79,6 +80,7 @@ RULES: dict[Permission, Rule] = {
     Permission.PAYMENT_REFUND: Rule(_ORGANIZERS, _FINANCE, own_only=True, step_up=True),
     Permission.REFUND_APPROVE: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.REFUND_RETRY: Rule(_NOBODY, _FINANCE, step_up=True),
+    Permission.DISPUTE_ANSWER: Rule(_ORGANIZERS, _FINANCE, own_only=True, step_up=True),
     Permission.CONNECT_VIEW: Rule(_ADMIN, _READERS),
     Permission.CONNECT_MANAGE: Rule(_ADMIN, _SUPPORT),
     Permission.PAYOUT_VIEW: Rule(_ADMIN, _FINANCE | {StaffGroup.AUDITOR}),

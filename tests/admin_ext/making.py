@@ -108,7 +108,7 @@ def checkout_session(of: Payment) -> CheckoutSession:
     return CheckoutSession.objects.create(payment=of, number=1, expires_at=timezone.now() + timedelta(minutes=30))
 
 
-def dispute(of: Payment) -> Dispute:
+def dispute(of: Payment, **values: Any) -> Dispute:
     return Dispute.objects.create(
         payment=of,
         stripe_dispute_id=f"du_{next(_next)}",
@@ -116,6 +116,7 @@ def dispute(of: Payment) -> Dispute:
         currency=of.currency,
         status="needs_response",
         reason="fraudulent",
+        **values,
     )
 
 

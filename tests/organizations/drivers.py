@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from billing.dispute_evidence import Upload
 from events import authoring
 from tests.organizations.matrix import World
 
@@ -65,7 +66,7 @@ class Press:
     """typed: what the dialog posts; given: what the operation is called with. asks_first: before it looks for the object."""
 
     permission: str
-    typed: dict[str, str] = field(default_factory=dict)
+    typed: dict[str, Any] = field(default_factory=dict)
     given: Callable[[], dict[str, Any]] = dict
     asks_first: bool = False
 
@@ -77,6 +78,15 @@ def _session() -> dict[str, Any]:
 
 def _clock(**later: int) -> str:
     return (timezone.now() + timedelta(**later)).strftime("%Y-%m-%dT%H:%M")
+
+
+class _Document:
+    """A file that can be posted again and again."""
+
+    name, content_type = "r.pdf", "application/pdf"
+
+    def read(self) -> bytes:
+        return b"%PDF-1.7"
 
 
 _REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
@@ -96,6 +106,13 @@ BUTTONS = {
     "billing.discrepancy:explain": Press("discrepancy.fix", _WHY, lambda: _WHY),
     "billing.discrepancy:write_off": Press("discrepancy.fix", _WHY, lambda: _WHY),
     "billing.reconciliationperiod:close": Press("period.close"),
+    "billing.dispute:evidence": Press("dispute.answer", {"uncategorized_text": "Sat it"}, lambda: {"uncategorized_text": "Sat it"}),
+    "billing.dispute:attach": Press(
+        "dispute.answer", {"kind": "receipt", "upload": _Document()}, lambda: {"kind": "receipt", "upload": Upload("r.pdf", b"%PDF-1.7")}
+    ),
+    "billing.dispute:submit": Press("dispute.answer"),
+    "billing.dispute:accept": Press("dispute.answer"),
+    "billing.dispute:retry": Press("dispute.answer"),
     "events.event:publish": Press("event.manage"),
     "events.event:unpublish": Press("event.manage"),
     "events.event:add_session": Press(

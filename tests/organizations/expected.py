@@ -15,6 +15,7 @@ TABLE = {
     "payment.refund": "              yes    own        no         no           no       yes      no       yes",
     "refund.approve": "              no     no         no         no           no       yes      no       yes",
     "refund.retry": "                no     no         no         no           no       yes      no       yes",
+    "dispute.answer": "              yes    own        no         no           no       yes      no       yes",
     "connect.view": "                yes    no         no         no           yes      yes      yes      yes",
     "connect.manage": "              yes    no         no         no           yes      no       no       yes",
     "payout.view": "                 yes    no         no         no           no       yes      yes      yes",
@@ -35,6 +36,7 @@ TABLE = {
     "list.export": "                 yes    yes        no         no           yes      yes      yes      yes",
 }  # fmt: skip
 STEP_UP = {
+    "dispute.answer",
     "payment.refund",
     "refund.approve",
     "refund.retry",

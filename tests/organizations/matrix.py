@@ -17,7 +17,7 @@ from admin_ext.console import bulk_runs
 from audit.actor import Actor
 from audit.models import AuditEntry
 from billing import refund_sync
-from billing.models import ChargeFee, FeeSchedule, Payment, Refund, StripeCommand, TaxRate
+from billing.models import ChargeFee, Dispute, DisputeResponse, FeeSchedule, Payment, Refund, StripeCommand, TaxRate
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
 from organizations.models import Membership, Organization
@@ -153,9 +153,21 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "billing.refund": waiting,
         "billing.refund:retry": Refund.objects.get(pk=failed.pk),
         "billing.dispute": making.dispute(disputed),
+        "billing.dispute:submit": making.dispute(making.payment(north, for_event=event), evidence={"uncategorized_text": "Sat it"}),
+        "billing.dispute:retry": _refused_answer(making.dispute(making.payment(north, for_event=event))),
         "admin_ext.bulkrun": run,
         "audit.auditentry": AuditEntry.objects.about(waiting).latest("id"),
     }
+
+
+def _refused_answer(dispute: Dispute) -> Dispute:
+    """The dispute, with an answer that Stripe refused."""
+    answer = DisputeResponse.objects.create(dispute=dispute, kind="accept")
+    answer.begin(at=timezone.now())
+    answer.save()
+    answer.fail(at=timezone.now(), why="Stripe said no.")
+    answer.save()
+    return dispute
 
 
 def _of_the_platform(host: User) -> dict[str, Model]:

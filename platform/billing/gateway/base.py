@@ -129,6 +129,11 @@ class GatewayDispute:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayFile:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayEvent:
     """An event from Stripe's list, body as it would have been delivered."""
 
@@ -209,6 +214,9 @@ class PaymentGateway(Protocol):
     def retrieve_refund(self, refund_id: str) -> GatewayRefund: ...
     def refunds_of(self, intent_id: str) -> Iterator[GatewayRefund]: ...
     def retrieve_dispute(self, dispute_id: str) -> GatewayDispute: ...
+    def update_dispute(self, dispute_id: str, parameters: dict[str, Any], *, key: str) -> GatewayDispute: ...
+    def close_dispute(self, dispute_id: str, *, key: str) -> GatewayDispute: ...
+    def upload_evidence(self, name: str, content: bytes, *, key: str) -> GatewayFile: ...
     def balance(self) -> dict[str, int]:
         """Available plus pending per currency, minor units."""
 

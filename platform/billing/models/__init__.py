@@ -1,6 +1,7 @@
 from billing.models.account import ConnectedAccount, StripeBalance
 from billing.models.balance_transaction import BalanceTransaction, ChargeFee, RefundAttempt
 from billing.models.dispute import Dispute, DisputeMovement
+from billing.models.dispute_response import DisputeFile, DisputeResponse
 from billing.models.payment import CheckoutSession, Payment, PaymentLine
 from billing.models.payout import PayoutRequest
 from billing.models.rates import FeeSchedule, TaxRate
@@ -18,7 +19,9 @@ __all__ = [
     "ConnectedAccount",
     "Discrepancy",
     "Dispute",
+    "DisputeFile",
     "DisputeMovement",
+    "DisputeResponse",
     "FeeSchedule",
     "InboundEvent",
     "Payment",

@@ -58,6 +58,7 @@ class Dispute(FSMModelMixin, BaseModel):
     due_by = models.DateTimeField(null=True)
     submission_count = models.PositiveSmallIntegerField(default=0)
     borne_by = models.CharField(max_length=10, choices=Organization.DisputePolicy.choices, default=Organization.DisputePolicy.ORGANIZER)
+    evidence = models.JSONField(default=dict, help_text="The draft, by Stripe's names; nothing of it is sent until it is submitted.")
     opened_at = models.DateTimeField(null=True, help_text="When the bank opened it, by Stripe's clock.")
     closed_at = models.DateTimeField(null=True)
 

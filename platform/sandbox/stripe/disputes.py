@@ -1,6 +1,6 @@
 """Disputes; https://docs.stripe.com/api/disputes. The control API opens and decides them, or a test card does."""
 
-from sandbox.stripe import balance_transactions
+from sandbox.stripe import balance_transactions, files
 from sandbox.stripe.errors import Json, invalid
 from sandbox.stripe.events import emit
 from sandbox.stripe.listing import page
@@ -28,6 +28,18 @@ _TEXTS = (
 )
 
 
+_FILES = (
+    "cancellation_policy",
+    "customer_communication",
+    "customer_signature",
+    "duplicate_charge_documentation",
+    "receipt",
+    "refund_policy",
+    "service_documentation",
+    "uncategorized_file",
+)
+
+
 def open_dispute(world: World, charge: Json, *, reason: str, inquiry: bool = False, amount: int | None = None) -> Json:
     """Open a dispute. Its amount and fee leave the balance at once, except for an inquiry, which moves nothing."""
     due_by = int(world.now()) + DAYS_TO_RESPOND * balance_transactions.DAY
@@ -40,7 +52,7 @@ def open_dispute(world: World, charge: Json, *, reason: str, inquiry: bool = Fal
         charge=charge["id"],
         currency=charge["currency"],
         enhanced_eligibility_types=[],
-        evidence={"enhanced_evidence": {}, **dict.fromkeys(_TEXTS)},
+        evidence={"enhanced_evidence": {}, **dict.fromkeys((*_TEXTS, *_FILES))},
         evidence_details={"due_by": due_by, "enhanced_eligibility": {}, "has_evidence": False, "past_due": False, "submission_count": 0},
         is_charge_refundable=inquiry,
         metadata={},
@@ -122,6 +134,8 @@ def retrieve(world: World, call: Call) -> Json:
 def update(world: World, call: Call) -> Json:
     dispute = retrieve(world, call)
     previous = {"metadata": dispute["metadata"]}
+    if "evidence" in call.params:
+        _check_evidence(world, dispute, call.params["evidence"])
     if "metadata" in call.params:
         dispute["metadata"] = merged_metadata(dispute["metadata"], call.params["metadata"])
     if "evidence" in call.params:
@@ -135,6 +149,18 @@ def update(world: World, call: Call) -> Json:
     return dispute
 
 
+def _check_evidence(world: World, dispute: Json, evidence: Json) -> None:
+    if dispute["status"] in ("won", "lost", "warning_closed"):
+        raise invalid("This dispute is already closed", param="evidence")
+    if dispute["evidence_details"]["due_by"] <= world.now():
+        raise invalid("The deadline for submitting evidence for this dispute has passed.", param="evidence")
+    for name in _FILES:
+        if evidence.get(name):
+            file = world.store.find("file", evidence[name])
+            if file is None or file["purpose"] != files.EVIDENCE:
+                raise invalid(f"No such file upload: '{evidence[name]}'", param=f"evidence[{name}]", code="resource_missing")
+
+
 def close(world: World, call: Call) -> Json:
     dispute = retrieve(world, call)
     decide(world, dispute, "lost")
@@ -146,7 +172,7 @@ def index(world: World, call: Call) -> Json:
     return page(world, call, "dispute", "/v1/disputes", equal=equal)
 
 
-_EVIDENCE = Record(fields={name: Text(clearable=True, longest=20_000) for name in _TEXTS})
+_EVIDENCE = Record(fields={name: Text(clearable=True, longest=20_000) for name in (*_TEXTS, *_FILES)})
 ROUTES = [
     Route("GET", "/v1/disputes", index, {**PAGE, "created": Moment(), "charge": Text(), "payment_intent": Text()}),
     Route("GET", "/v1/disputes/{id}", retrieve, {"expand": EXPAND}),

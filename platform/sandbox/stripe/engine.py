@@ -20,6 +20,7 @@ from sandbox.stripe import (
     events,
     expanding,
     faults,
+    files,
     form,
     params,
     payment_intents,
@@ -36,7 +37,7 @@ MOST_REQUESTS = 20_000  # remembered for the control API
 KEY_LIFETIME = 24 * 60 * 60  # seconds an idempotency key is remembered
 _MODULES = (
     customers, payment_methods, payment_intents, charges, checkout_sessions, refunds, balance_transactions, events, webhook_endpoints,
-    disputes, account,
+    disputes, account, files,
 )  # fmt: skip
 
 

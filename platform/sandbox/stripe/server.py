@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.stripe import control_routes, pages
+from sandbox.stripe import control_routes, pages, uploads
 from sandbox.stripe.control import Control
 from sandbox.stripe.courier import Courier, Post
 from sandbox.stripe.deliveries import Delivery
@@ -153,7 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.reply(413, "{}")
             return
-        body = self.rfile.read(length).decode("utf-8", errors="replace")
+        raw, kind = self.rfile.read(length), self.headers.get("Content-Type") or ""
+        body = uploads.as_form(raw, kind) if kind.startswith(uploads.MULTIPART) else raw.decode("utf-8", errors="replace")
         sandbox = self.server.sandbox
         if self.path.startswith("/_sandbox/"):
             status, text = control_routes.answer(sandbox.engine, sandbox.courier, self.command, self.path, body)

@@ -92,7 +92,8 @@ def _query_schema(operation: Schema) -> Schema:
 
 
 def _body_schema(operation: Schema) -> Schema:
-    schema: Schema = operation.get("requestBody", {}).get("content", {}).get(FORM, {}).get("schema", {"type": "object"})
+    content = operation.get("requestBody", {}).get("content", {})
+    schema: Schema = content.get(FORM, content.get("multipart/form-data", {})).get("schema", {"type": "object"})
     return schema
 
 
