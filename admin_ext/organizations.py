@@ -21,7 +21,7 @@ from organizations.permissions import Permission
 class OrganizationAdmin(ConsoleModelAdmin):
     view_permission = Permission.ORGANIZATION_VIEW
     edit_permission = Permission.ORGANIZATION_EDIT
-    edit_fields = ("name", "description", "country")
+    edit_fields = ("name", "description", "country", "legal_name", "address", "tax_id")
     list_display = ["name", "kind", "country", "is_active", "organizer_scope", "created"]
     list_filter = [("kind", filters.Choice), ("created_at", filters.MomentRange)]
     search_fields = ["name", "slug"]
@@ -29,6 +29,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
     number, created = columns.number(), columns.moment("created_at", "Created", sortable=True)
     fieldsets = [
         (None, {"fields": ["name", "description", "country"]}),
+        ("On receipts and credit notes", {"fields": ["legal_name", "address", "tax_id"]}),
         ("Settings", {"fields": ["number", "slug", "kind", "is_active", "organizer_scope", "created"]}),
         ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "refund_approval_limits"]}),
     ]

@@ -8,6 +8,7 @@ from admin_ext.billing.accounts import ConnectedAccountAdmin
 from admin_ext.billing.charge_fees import ChargeFeeAdmin
 from admin_ext.billing.differences import DiscrepancyAdmin
 from admin_ext.billing.disputes import DisputeAdmin
+from admin_ext.billing.documents import DocumentAdmin
 from admin_ext.billing.payments import PaymentAdmin
 from admin_ext.billing.payouts import PayoutRequestAdmin
 from admin_ext.billing.periods import ReconciliationPeriodAdmin
@@ -32,6 +33,7 @@ from billing.models import (
     ConnectedAccount,
     Discrepancy,
     Dispute,
+    Document,
     FeeSchedule,
     InboundEvent,
     Payment,
@@ -63,6 +65,7 @@ BOTH: Screens = (
     (Dispute, DisputeAdmin),
     (PayoutRequest, PayoutRequestAdmin),
     (ConnectedAccount, ConnectedAccountAdmin),
+    (Document, DocumentAdmin),
     (Event, EventAdmin),
     (Session, SessionAdmin),
     (Registration, RegistrationAdmin),

@@ -29,6 +29,7 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Earnings", "account_balance_wallet", "billing.PayoutRequest", "billing_earnings"),
             Screen("Payouts", "output", "billing.PayoutRequest"),
             Screen("Payout accounts", "account_balance", "billing.ConnectedAccount"),
+            Screen("Receipts and credit notes", "receipt", "billing.Document"),
             Screen("Checkout sessions", "shopping_cart_checkout", "billing.CheckoutSession"),
             Screen("Bulk runs", "checklist", "admin_ext.BulkRun"),
         ),

@@ -8,7 +8,7 @@ from django.utils import timezone
 from ninja import Schema
 
 from audit.actor import Actor
-from billing.models import Payment
+from billing.models import Document, Payment
 from core.errors import NotFound
 from core.money import Money
 from core.public_ids import encode
@@ -37,8 +37,18 @@ class RefundOut(Schema):
     created_at: datetime
 
 
+class DocumentOut(Schema):
+    """kind: receipt, credit_note, or cancellation (of a credit note whose refund failed after all)."""
+
+    id: str
+    kind: str
+    number: str
+    amount: MoneyOut
+    issued_at: datetime
+
+
 class PaymentOut(Schema):
-    """due: what the place costs; paid and refunded: what has been confirmed."""
+    """documents: receipts and credit notes; each is there a moment after its payment or refund. due: what the place costs; paid and refunded: what has been confirmed."""
 
     id: str
     state: str
@@ -46,6 +56,7 @@ class PaymentOut(Schema):
     paid: MoneyOut
     refunded: MoneyOut
     refunds: list[RefundOut]
+    documents: list[DocumentOut]
 
 
 class RegistrationOut(Schema):
@@ -127,7 +138,14 @@ def _payment(payment: Payment) -> dict[str, Any]:
         "paid": money(Money(payment.amount_captured, payment.currency)),
         "refunded": money(Money(payment.amount_refunded, payment.currency)),
         "refunds": [refund_shown(refund) for refund in payment.refunds.order_by("id")],
+        "documents": [_document(document) for document in payment.documents.defer("content").order_by("id")],
     }
+
+
+def _document(document: Document) -> dict[str, Any]:
+    amount = money(Money(document.amount, document.currency))
+    number, issued = document.shown_number, moment(document.issued_at)
+    return {"id": document.public_id, "kind": str(document.kind), "number": number, "amount": amount, "issued_at": issued}
 
 
 def refund_shown(refund: Any) -> dict[str, Any]:

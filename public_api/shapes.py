@@ -28,6 +28,7 @@ EventId = _id_of("evt")
 RegistrationId = _id_of("reg")
 OrganizationId = _id_of("org")
 PayoutId = _id_of("pyt")
+DocumentId = _id_of("doc")
 
 
 def _storable(text: str) -> str:

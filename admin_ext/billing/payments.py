@@ -8,6 +8,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
 from admin_ext import bulk_kinds
+from admin_ext.billing import documents
 from admin_ext.billing.dialogs import RefundDialog
 from admin_ext.console import columns, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
@@ -113,7 +114,8 @@ class PaymentAdmin(ConsoleModelAdmin):
         return f"{obj.due} from {obj.name or obj.email}"
 
     def panels(self, request: HttpRequest, obj: Payment) -> list[Panel]:
-        found = [_lines(obj), self._refunds(request, obj), self._sessions(request, obj)]
+        papers = documents.panel(self.admin_site.name, self.actor(request), payment=obj)
+        found = [_lines(obj), papers, self._refunds(request, obj), self._sessions(request, obj)]
         disputes = visible(Dispute, self.actor(request)).filter(payment=obj).order_by("-pk")
         if disputes:
             rows = [

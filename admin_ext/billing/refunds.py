@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from admin_ext import bulk_kinds
+from admin_ext.billing import documents
 from admin_ext.console import columns, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
@@ -141,12 +142,13 @@ class RefundAdmin(ConsoleModelAdmin):
         return f"{obj} to {obj.payment.name or obj.payment.email}"
 
     def panels(self, request: HttpRequest, obj: Refund) -> list[Panel]:
-        if not self.on_staff_site:
-            return []
         site = self.admin_site.name
+        papers = documents.panel(site, self.actor(request), refund=obj)
+        if not self.on_staff_site:
+            return [papers]
         commands = visible(StripeCommand, self.actor(request)).filter(subject_id=obj.pk).order_by("-pk")[:20]
         rows = [
             [columns.as_link(site, one, one.operation), columns.as_state(one.state), str(one.calls), columns.as_moment(one.sent_at)]
             for one in commands
         ]
-        return [Panel("Calls to Stripe", ["Call", "State", "Sent", "Last sent at"], rows, "Stripe was not asked yet.")]
+        return [papers, Panel("Calls to Stripe", ["Call", "State", "Sent", "Last sent at"], rows, "Stripe was not asked yet.")]

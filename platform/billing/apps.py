@@ -24,3 +24,4 @@ class BillingConfig(AppConfig):
         register("payouts_in_transit", "The books hold on its way what the payouts do.", payout_invariants.payouts_in_transit_match)
         register("transferred", "What was transferred is in an account, on its way, or paid.", payout_invariants.transferred_matches)
         register("payouts_available", "No payout exceeds what was available when approved.", payout_invariants.payouts_within_available)
+        register("documents", "Receipts and credit notes are numbered without gaps.", invariants.documents_without_gaps)

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from billing.models import Dispute, Payment, Refund
+from billing import fulfillment
+from billing.documents import issuing
+from billing.models import Dispute, Document, Payment, Refund
 from core import jobs
 from core.money import Money
 from notifications import delivery
@@ -56,10 +58,21 @@ def _about_refund(refund: Refund) -> dict[str, Any]:
     }
 
 
+def _papers(payment: Payment, refund: Refund | None = None) -> dict[str, Any]:
+    """Issue what is due, and say its number and where the buyer gets it: the receipt, or what stands for the refund now."""
+    issuing.issue(payment_id=payment.pk)
+    papers = Document.objects.filter(payment=payment, refund=refund).order_by("-id")
+    found = papers.first()
+    handler = fulfillment.handler_for(payment.purpose)
+    return {"document": str(found) if found else "", "link": handler.document_url(payment, found) if found else ""}
+
+
 @jobs.task()
 def send_receipt(*, payment_id: UUID) -> None:
+    """Issue the receipt and mail where it is."""
     payment = _payment(payment_id)
-    _to_payer("payment_receipt", payment, _about_payment(payment), dedupe_key=f"receipt:{payment_id}", related=payment)
+    context = {**_about_payment(payment), **_papers(payment)}
+    _to_payer("payment_receipt", payment, context, dedupe_key=f"receipt:{payment_id}", related=payment)
 
 
 @jobs.task()
@@ -77,16 +90,20 @@ def send_refund_requested(*, refund_id: UUID) -> None:
 
 @jobs.task()
 def send_refund_receipt(*, refund_id: UUID) -> None:
+    """Issue the credit note and mail where it is."""
     refund = _refund(refund_id)
     key = f"refund-settled:{refund_id}:{refund.attempt}"
-    _to_payer("refund_settled", refund.payment, _about_refund(refund), dedupe_key=key, related=refund)
+    context = {**_about_refund(refund), **_papers(refund.payment, refund)}
+    _to_payer("refund_settled", refund.payment, context, dedupe_key=key, related=refund)
 
 
 @jobs.task()
 def send_refund_failed(*, refund_id: UUID) -> None:
+    """Where it failed after success, cancel its credit note; mail where that is."""
     refund = _refund(refund_id)
     key = f"refund-failed:{refund_id}:{refund.attempt}"
-    _to_payer("refund_failed", refund.payment, _about_refund(refund), dedupe_key=key, related=refund)
+    context = {**_about_refund(refund), **_papers(refund.payment, refund)}
+    _to_payer("refund_failed", refund.payment, context, dedupe_key=key, related=refund)
 
 
 @jobs.task()

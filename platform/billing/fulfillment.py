@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from audit.actor import Actor
-from billing.models import Payment, Refund
+from billing.models import Document, Payment, Refund
 
 
 class Fulfillment(Protocol):
@@ -25,6 +25,9 @@ class Fulfillment(Protocol):
 
     def responsible(self, payment: Payment) -> UUID | None:
         """The member who answers for what was sold."""
+
+    def document_url(self, payment: Payment, document: Document) -> str:
+        """Where the buyer gets this document of the payment, without an account too; "" where there is no such place."""
 
 
 _handlers: dict[str, Fulfillment] = {}

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db.models import BigIntegerField, F, OuterRef, Q, Subquery, Sum
+from django.db.models import BigIntegerField, Count, F, Max, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.gateway.base import GatewayError
 from billing.gateway.selection import gateway
-from billing.models import Dispute, DisputeMovement, Payment, Refund
+from billing.models import Dispute, DisputeMovement, Document, DocumentSeries, Payment, Refund
 from core.money import Money
 from core.public_ids import encode
 from ledger import balances
@@ -67,3 +67,16 @@ def stripe_balance_matches() -> Iterator[str]:
         if theirs.get(currency, 0) != ours.get(currency, 0):
             here, there = Money(ours.get(currency, 0), currency), Money(theirs.get(currency, 0), currency)
             yield f"The books say {here}, Stripe says {there}."
+
+
+def documents_without_gaps() -> Iterator[str]:
+    """Each series of receipts and credit notes runs from 1 to the last number that was given out, and receipts say what was captured."""
+    found = Document.objects.values_list("organization_id", "kind", "year").annotate(count=Count("pk"), last=Max("number"))
+    known = {(organization_id, kind, year): (count, last) for organization_id, kind, year, count, last in found}
+    for series in DocumentSeries.objects.exclude(last_number=0).order_by("pk"):
+        count, last = known.get((series.organization_id, series.kind, series.year), (0, 0))
+        if not count == last == series.last_number:
+            whose, what = encode("org", series.organization_id), series.get_kind_display().lower()
+            yield f"{whose}: {count} {what}s of {series.year}, the last number is {last}, and {series.last_number} were given out."
+    for receipt in Document.objects.filter(kind="receipt").exclude(amount=F("payment__amount_captured")).select_related("payment")[:100]:
+        yield f"{receipt.payment.public_id}: the receipt does not say what was captured."

@@ -87,6 +87,7 @@ def create(*, quote: Quote, organization: Organization, sale: Sale, email: str, 
             description=line.description[:200],
             jurisdiction=line.jurisdiction,
             inclusive=line.inclusive,
+            basis_points=line.basis_points,
             amount=line.amount,
         )
         for position, line in enumerate(quote.lines)
@@ -152,8 +153,9 @@ def capture(*, payment: Payment, intent: GatewayIntent, at: datetime, by: Actor)
     payment.succeed(at=intent.happened_at or at, captured=intent.amount_received)
     entries = postings.payment_captured(payment, list(payment.lines.order_by("position")))
     payment.earned = earnings.of_payee(payment, entries)
+    payment.documents_due_at = at
     stripes = ["stripe_payment_intent_id", "stripe_charge_id"]
-    payment.save(update_fields=[*_SAVED, *stripes, "paid_at", "amount_captured", "earned", "failure_message"])
+    payment.save(update_fields=[*_SAVED, *stripes, "paid_at", "amount_captured", "earned", "failure_message", "documents_due_at"])
     posting.post(
         reference=f"payment:{payment.pk}",
         description=f"Payment: {payment.description}"[:200],
@@ -182,7 +184,8 @@ def restate(*, payment: Payment, at: datetime, by: Actor) -> None:
         payment.all_refunded(refunded=refunded)
     else:
         payment.part_refunded(refunded=refunded)
-    payment.save(update_fields=[*_SAVED, "amount_refunded"])
+    payment.documents_due_at = at
+    payment.save(update_fields=[*_SAVED, "amount_refunded", "documents_due_at"])
 
 
 def expire(*, payment: Payment, at: datetime, by: Actor) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Dispute,
         DisputeFile,
         DisputeResponse,
+        Document,
         FeeSchedule,
         InboundEvent,
         Payment,
@@ -179,3 +180,8 @@ class DisputeResponseQuerySet(models.QuerySet["DisputeResponse"]):
 
     def on_their_way(self) -> Self:
         return self.filter(state__in=["requested", "sending", "unknown"])
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.PAYMENT_VIEW, responsible="payment__responsible_id")

@@ -45,6 +45,7 @@ class QuoteLine:
     payer: str = PaymentLine.Payer.ATTENDEE
     jurisdiction: str = ""
     inclusive: bool = False
+    basis_points: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +142,4 @@ def _tax_line(rate: TaxRate, lines: list[QuoteLine], currency: str) -> QuoteLine
     points = rate.basis_points
     share = Fraction(base * points, 10_000 + points) if rate.inclusive else Fraction(base * points, 10_000)
     amount = round_half_up(share, step(currency))
-    return QuoteLine(PaymentLine.Kind.TAX, rate.name, amount, jurisdiction=rate.jurisdiction, inclusive=rate.inclusive)
+    return QuoteLine(PaymentLine.Kind.TAX, rate.name, amount, jurisdiction=rate.jurisdiction, inclusive=rate.inclusive, basis_points=points)

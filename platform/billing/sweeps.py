@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from billing import checkout, payments, refund_submission, refund_sync
+from billing.documents import issuing
 from billing.gateway.base import GatewayBusy, GatewayRefused, GatewayUnknown
 from billing.gateway.selection import gateway
 from billing.models import CheckoutSession, Payment, Refund
@@ -83,6 +84,15 @@ def _read_session(row: CheckoutSession) -> None:
         checkout.open(payment_id=row.payment_id)
     else:
         checkout.refresh(session_id=row.pk)
+
+
+@jobs.task(outside=True)
+def documents_due() -> None:
+    """Issue receipts and credit notes that are late, each in a transaction of its own (so `outside`: one of them all would keep every
+    series locked), in the order in which they became due."""
+    late = timezone.now() - _IN_FLIGHT_FOR
+    for payment_id in Payment.objects.filter(documents_due_at__lt=late).order_by("documents_due_at").values_list("pk", flat=True)[:_BATCH]:
+        issuing.issue(payment_id=payment_id)
 
 
 def each[T: BaseModel](rows: Iterable[T], read: Callable[[T], None]) -> None:

@@ -88,6 +88,13 @@ SCHEDULES: tuple[Schedule, ...] = (
         "Monthly payouts are asked for a month later, unless somebody asks by hand.",
     ),
     Schedule(
+        "documents-due",
+        "billing.sweeps.documents_due",
+        "*/5 * * * *",
+        "billing",
+        "A receipt or credit note whose task was lost is issued later, with a later date.",
+    ),
+    Schedule(
         "inbox-stuck",
         "billing.webhooks.replay.sweep_stuck",
         EVERY_MINUTE,

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from audit.actor import Actor
 from billing import refunds
-from billing.models import Payment, Refund
+from billing.models import Document, Payment, Refund
 from events.models import Event
-from registrations import cancellation, registering
+from registrations import cancellation, guest_links, registering
 from registrations.models import Registration
 
 LATE = Actor.system("registrations.late_payment")
@@ -65,6 +65,10 @@ class RegistrationFulfillment:
     def responsible(self, payment: Payment) -> UUID | None:
         hosts = Registration.objects.filter(payment=payment).values_list("event__host_id", flat=True)
         return hosts.first() or payment.responsible_id
+
+    def document_url(self, payment: Payment, document: Document) -> str:
+        found = Registration.objects.filter(payment=payment).first()
+        return guest_links.document_url(found, document.public_id) if found else ""
 
 
 def give_back(payment: Payment, note: str) -> Refund:

@@ -49,7 +49,16 @@ def actor_for_key(*, registration_id: UUID, key: str, request_id: str = "", ip: 
 
 def manage_url(registration: Registration) -> str:
     """The page of one place; with the key where there is no account to sign in to."""
-    page = f"{settings.BASE_URL}/registrations/{registration.public_id}"
+    return _with_key(registration, "")
+
+
+def document_url(registration: Registration, document_id: str) -> str:
+    """One of its receipts and credit notes, by public id; opened as the page of the place is."""
+    return _with_key(registration, f"/documents/{document_id}")
+
+
+def _with_key(registration: Registration, below: str) -> str:
+    page = f"{settings.BASE_URL}/registrations/{registration.public_id}{below}"
     return f"{page}?key={manage_key(registration.pk)}" if registration.guest_key_hash else page
 
 

@@ -1,7 +1,8 @@
 """PDFs from the sources in templates/typeset/: fixed Typst programs that read data and are never made of it.
 
 The compiler sees that folder and the fonts of its own wheel, nothing else of the machine: no system fonts (the same document looks the
-same everywhere), no packages, no network. What is printed arrives as JSON in `sys.inputs`, so no text can become source.
+same everywhere), no packages, no network. templates/typeset/fonts adds what the wheel lacks: Chinese, Japanese and Korean. What is
+printed arrives as JSON in `sys.inputs`, so no text can become source.
 """
 
 import json
@@ -49,15 +50,13 @@ def render(template: str, data: Mapping[str, Any], *, at: datetime) -> bytes:
 
 @cache
 def _compiler() -> typst.Compiler:
-    return typst.Compiler(input=b"", root=SOURCES, ignore_system_fonts=True)
+    return typst.Compiler(input=b"", root=SOURCES, font_paths=[SOURCES / "fonts"], ignore_system_fonts=True)
 
 
 def _compiled(source: Path, data: str, at: datetime, standards: list[Any]) -> bytes:
-    inputs = {"data": data}
+    inputs, moment = {"data": data}, at.astimezone(UTC).replace(microsecond=0)  # PDF knows no smaller part of time
     with _alone:  # one compiler for the process: its fonts and parsed sources are kept, and it may be used by one thread at a time
-        made = _compiler().compile(
-            input=source, format="pdf", sys_inputs=inputs, pdf_standards=standards, timestamp=at.astimezone(UTC), root=SOURCES
-        )
+        made = _compiler().compile(input=source, format="pdf", sys_inputs=inputs, pdf_standards=standards, timestamp=moment, root=SOURCES)
     if not isinstance(made, bytes):
         raise TypeError("Typst gave no single document.")
     return made

@@ -11,13 +11,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from audit.actor import Actor
 from billing import checkout
+from billing.documents import printing
 from billing.gateway.base import GatewayError
-from billing.models import Payment
+from billing.models import Document, Payment
 from core.errors import DomainError, NotFound
 from core.money import Money
 from events import local_times
 from registrations import cancellation, registering
 from registrations.models import Registration
+from typesetting.answers import pdf_answer
 from web.acting import actor, holder, key_of
 
 
@@ -48,10 +50,22 @@ def _about(registration: Registration) -> dict[str, Any]:
         "held_until": local_times.text(registration.hold_expires_at, event.time_zone) if registration.hold_expires_at else "",
         "payment": payment,
         "refunds": [(refund.money, refund) for refund in payment.refunds.order_by("id")] if payment else [],
+        "documents": payment.documents.order_by("id") if payment else [],
         "paid": Money(payment.amount_captured, payment.currency) if payment and payment.amount_captured else None,
         "is_payable": is_payable and not registration.cancel_reason,
         "can_cancel": registration.state != Registration.State.CANCELLED and event.starts_at > timezone.now(),
     }
+
+
+@require_GET
+def document(request: HttpRequest, public_id: str, document_id: str) -> HttpResponse:
+    """A receipt or credit note of the place, as PDF."""
+    registration, _ = _found(request, public_id)
+    wanted = key_of(Document.public_prefix, document_id)
+    found = Document.objects.filter(payment=registration.payment_id, pk=wanted).first() if registration.payment_id else None
+    if found is None:
+        raise Http404
+    return pdf_answer(printing.pdf(found), name=printing.file_name(found))
 
 
 @require_POST

@@ -14,6 +14,7 @@ urlpatterns = [
     path("registrations/<str:public_id>", registrations.page, name="registration"),
     path("registrations/<str:public_id>/pay", registrations.pay, name="pay"),
     path("registrations/<str:public_id>/cancel", registrations.cancel, name="cancel"),
+    path("registrations/<str:public_id>/documents/<str:document_id>", registrations.document, name="document"),
     path("registrations/<str:public_id>/confirm", registrations.confirm, name="confirm"),
     path("payments/<str:public_id>/return", registrations.returned, name="returned"),
     path("mailbox", mailbox.listing, name="mailbox"),

@@ -10,7 +10,8 @@ from django.utils import timezone
 from accounts.models import User
 from audit.actor import Actor
 from billing import payments, refunds
-from billing.models import CheckoutSession, Dispute, InboundEvent, Payment, Refund
+from billing.documents import issuing
+from billing.models import CheckoutSession, Dispute, Document, InboundEvent, Payment, Refund
 from core.models import Job
 from events.models import Event, Session
 from organizations.models import Membership, Organization, Role
@@ -92,6 +93,11 @@ def registration(of: Event, *, email: str | None = None, payment: Payment | None
         made.confirm(at=timezone.now())
         made.save()
     return made
+
+
+def document(of: Payment) -> Document:
+    """Its receipt."""
+    return issuing.issue(payment_id=of.pk)[0]
 
 
 def refund(of: Payment, *, by: Actor, amount: int = 1000) -> Refund:

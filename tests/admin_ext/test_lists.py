@@ -21,6 +21,7 @@ def fill(people: People, times: int) -> None:
         making.registration(event, payment=making.payment(people.north, for_event=event))
         making.refund(making.payment(people.north), by=acting(people.francis))
         making.dispute(making.payment(people.north))
+        making.document(making.payment(people.north))
         making.inbound_event()
 
 

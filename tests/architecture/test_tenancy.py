@@ -16,7 +16,7 @@ from admin_ext.models import BulkRun
 from admin_ext.sites import console_site, staff_site
 from audit.models import AuditEntry
 from billing import fulfillment, payout_requests
-from billing.models import Dispute, Payment, Refund
+from billing.models import Dispute, Document, Payment, Refund
 from events.models import Event, Session
 from organizations.models import Membership, Organization
 from registrations.models import Registration
@@ -67,6 +67,7 @@ def world(rival: Organization, charlie: User) -> World:
         registration,
         refund,
         dispute,
+        making.document(payment),
         run,
         rival,
         account,
@@ -136,7 +137,7 @@ class TestTheOrganizerConsole:
         person = making.user("olga")
         making.member(rival, person, "organizer")
         secrets = ["Rival masterclass", "payer@rival.example", "Rival Payer", "person@rival.example"]
-        narrowed = frozenset({Event, Session, Payment, Refund, Dispute, Registration})
+        narrowed = frozenset({Event, Session, Payment, Refund, Dispute, Document, Registration})
         walk = Walk(console_site, sign_in(person), World(world.rows, secrets), only=narrowed, brief=True).go()
 
         assert walk.found == []

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from billing import fulfillment
+from billing.documents import issuing
 from billing.models import CheckoutSession, PayoutRequest, Refund
 from config.env import BASE_DIR
 from events.models import Event
@@ -70,12 +71,15 @@ def foreign(settings: Any) -> Foreign:
     draft = DraftEventFactory(title="Unannounced", **ours)
     place = pay(register(paid_event(**ours), email="guest@private.example", name="Private Guest").registration)
     signed_in = UserSession.objects.create(user=people.alice, ip="192.0.2.1", user_agent="Alice's", session_key="alices-session")
+    assert place.payment_id is not None
+    receipt = issuing.issue(payment_id=place.payment_id)[0]
     ids = {"event": draft.public_id, "event_id": draft.public_id, "registration_id": place.public_id, "session_id": str(signed_in.pk)}
     making.payment(people.organization, amount=90_000)
     read_balances()
     payout = paid_out(people.organization, 2000)
     written(payout)
     ids |= {"organization_id": people.organization.public_id, "payout_id": payout.public_id}
+    ids["document_id"] = receipt.public_id
     return Foreign(people, ids, place)
 
 
@@ -117,7 +121,7 @@ def test_shows_and_changes_nothing_of_another_organization(method: str, path: st
 
 
 @pytest.mark.parametrize("key", ["wrong", "0SbnMZ0wBKFv3TpUv7uYHAyaKsvG4u9y93GUkP6Rnxk"])
-@pytest.mark.parametrize(("method", "suffix"), [("GET", ""), ("POST", "/cancel"), ("POST", "/checkout")])
+@pytest.mark.parametrize(("method", "suffix"), [("GET", ""), ("GET", "/receipt"), ("POST", "/cancel"), ("POST", "/checkout")])
 def test_opens_nothing_by_a_key_that_is_not_the_registrations(method: str, suffix: str, key: str, foreign: Foreign) -> None:
     before = state_of_everything()
     path = f"/api/v1/registrations/{foreign.place.public_id}{suffix}?key={key}"

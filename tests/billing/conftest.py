@@ -9,7 +9,7 @@ import pytest
 from billing import fulfillment
 from billing.gateway.selection import gateway
 from billing.gateway.signatures import BadSignature
-from billing.models import Payment, Refund
+from billing.models import Document, Payment, Refund
 from billing.webhooks import receiving
 from ledger import balances
 from ledger.chart import REFUNDS_IN_FLIGHT, STRIPE_BALANCE
@@ -45,6 +45,9 @@ class Shop:
 
     def responsible(self, payment: Payment) -> UUID | None:
         return payment.responsible_id
+
+    def document_url(self, payment: Payment, document: Document) -> str:
+        return f"https://shop.example/{document.public_id}"
 
     def words(self) -> list[str]:
         return [what for what, _ in self.told]

@@ -10,7 +10,7 @@ import typst
 from tests.paper import pages, words
 from typesetting import rendering
 
-AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
+AT = datetime(2026, 5, 1, 12, 0, 0, 1, tzinfo=UTC)
 
 
 def _data(**changes: Any) -> dict[str, Any]:
@@ -51,8 +51,11 @@ class TestRender:
     def test_is_tagged_and_made_to_last(self) -> None:
         assert b"<pdfaid:part>2</pdfaid:part>" in _render()
 
-    @pytest.mark.parametrize("name", ["Åsa Öström-Žižková", "Ελένη Παπαδοπούλου", "Анна Ковальчук", "José Ñúñez", "Đặng Thị Ánh"])
-    def test_writes_names_with_latin_greek_and_cyrillic_letters_and_their_accents(self, name: str) -> None:
+    @pytest.mark.parametrize(
+        "name",
+        ["Åsa Öström-Žižková", "Ελένη Παπαδοπούλου", "Анна Ковальчук", "José Ñúñez", "Đặng Thị Ánh", "山田 太郎", "王小明", "김민수"],
+    )
+    def test_has_letters_for_names_from_most_of_the_world(self, name: str) -> None:
         pdf = _render(buyer=[name])
 
         assert name in words(pdf)
@@ -65,7 +68,7 @@ class TestRender:
         assert b"<pdfaid:part>" in pdf
         assert "12 Main Street What Amount Ethics 50.00 USD" in words(pdf)
 
-    @pytest.mark.parametrize("name", ["王小明", "สมชาย", "😀", "\ufffe", "a\x00\x07b", "\u202eevil", "line\nbreak\u2028break"])
+    @pytest.mark.parametrize("name", ["สมชาย", "😀", "\ufffe", "a\x00\x07b", "\u202eevil", "line\nbreak\u2028break"])
     def test_a_character_without_a_font_or_a_sense_breaks_nothing(self, name: str) -> None:
         assert "What Amount Ethics 50.00 USD Total 50.00 USD" in words(_render(buyer=[name]))
 

@@ -2,6 +2,7 @@ from billing.models.account import ConnectedAccount, StripeBalance
 from billing.models.balance_transaction import BalanceTransaction, ChargeFee, RefundAttempt
 from billing.models.dispute import Dispute, DisputeMovement
 from billing.models.dispute_response import DisputeFile, DisputeResponse
+from billing.models.document import Document, DocumentSeries
 from billing.models.payment import CheckoutSession, Payment, PaymentLine
 from billing.models.payout import PayoutRequest
 from billing.models.rates import FeeSchedule, TaxRate
@@ -22,6 +23,8 @@ __all__ = [
     "DisputeFile",
     "DisputeMovement",
     "DisputeResponse",
+    "Document",
+    "DocumentSeries",
     "FeeSchedule",
     "InboundEvent",
     "Payment",

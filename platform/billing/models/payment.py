@@ -67,6 +67,7 @@ class Payment(FSMModelMixin, BaseModel):
     failure_message = models.CharField(max_length=500, blank=True)
     paid_at = models.DateTimeField(null=True)
     checked_at = models.DateTimeField(null=True, help_text="When Stripe was last asked about it.")
+    documents_due_at = models.DateTimeField(null=True, help_text="Since when a receipt or credit note is due; null when all are issued.")
 
     objects = PaymentQuerySet.as_manager()
 
@@ -80,6 +81,7 @@ class Payment(FSMModelMixin, BaseModel):
             models.Index(fields=["group"], name="payment_group"),
             models.Index(fields=["organization", "release_at"], condition=~Q(paid_at=None), name="payment_reserved"),
             models.Index(fields=["paid_at"], condition=Q(stripe_fee=None), name="payment_fee_missing"),
+            models.Index(fields=["documents_due_at"], condition=~Q(documents_due_at=None), name="payment_documents_due"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_positive"),
@@ -130,7 +132,7 @@ class Payment(FSMModelMixin, BaseModel):
 
     @transition(field=state, source=UNPAID, target=State.SUCCEEDED, operation="billing.payments.capture")
     def succeed(self, *, at: datetime, captured: int) -> None:
-        """Late money counts too: cancelled and expired are left behind."""
+        """Late money counts too: cancelled and expired are left behind. at: when Stripe captured it."""
         self.paid_at, self.amount_captured, self.failure_message = at, captured, ""
 
     @transition(
@@ -163,7 +165,7 @@ class PaymentLine(models.Model):
     """One line of the quote that the buyer accepted. amount: minor units, > 0 (a discount is < 0).
 
     payer: the attendee's lines add up to the payment; the organizer's fees are taken from what the organization earns. inclusive: tax
-    that the price already holds; it is part of the price line and adds nothing.
+    that the price already holds; it is part of the price line and adds nothing. basis_points: the tax's rate, null for other lines.
     """
 
     class Kind(models.TextChoices):
@@ -184,6 +186,7 @@ class PaymentLine(models.Model):
     description = models.CharField(max_length=200)
     jurisdiction = models.CharField(max_length=10, blank=True)
     inclusive = models.BooleanField(default=False)
+    basis_points = models.PositiveIntegerField(null=True)
     amount = models.BigIntegerField()
 
     class Meta:

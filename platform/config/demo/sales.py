@@ -189,6 +189,7 @@ def _lines(quote: quoting.Quote, payment_id: UUID) -> list[PaymentLine]:
             description=line.description,
             jurisdiction=line.jurisdiction,
             inclusive=line.inclusive,
+            basis_points=line.basis_points,
             amount=line.amount,
         )
         for position, line in enumerate(quote.lines)
