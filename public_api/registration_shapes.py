@@ -48,7 +48,10 @@ class DocumentOut(Schema):
 
 
 class PaymentOut(Schema):
-    """documents: receipts and credit notes; each is there a moment after its payment or refund. due: what the place costs; paid and refunded: what has been confirmed."""
+    """due: what the place costs; paid and refunded: what has been confirmed.
+
+    documents: receipts and credit notes, each a moment after its payment or refund.
+    """
 
     id: str
     state: str

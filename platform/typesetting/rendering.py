@@ -50,7 +50,8 @@ def render(template: str, data: Mapping[str, Any], *, at: datetime) -> bytes:
 
 @cache
 def _compiler() -> typst.Compiler:
-    return typst.Compiler(input=b"", root=SOURCES, font_paths=[SOURCES / "fonts"], ignore_system_fonts=True)
+    fonts = typst.Fonts(include_system_fonts=False, font_paths=[SOURCES / "fonts"])
+    return typst.Compiler(input=b"", root=SOURCES, font_paths=fonts)
 
 
 def _compiled(source: Path, data: str, at: datetime, standards: list[Any]) -> bytes:

@@ -22,6 +22,7 @@ EXAMPLES = {
     "session_id": "1",
     "organization_id": "org_01m839vwtmej1t59j6dja3kfqf",
     "payout_id": "pyt_01m839vwtmej1t59j6dja3kfqf",
+    "document_id": "doc_01m839vw98et780n0qqqctcsma",
 }
 PRIVATE = {"password", "online_url", "guest_key_hash", "responsible_id", "host", "host_id", "staff_groups", "client_secret", "is_superuser"}
 OF_PEOPLE = {"email", "user", "user_id", "ip"}

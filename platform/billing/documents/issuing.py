@@ -46,7 +46,7 @@ def _cancellations(payment: Payment, known: list[Document]) -> list[Document]:
     """For credit notes whose refund failed after it had succeeded, also where it is being tried again by now."""
     made = []
     for note in [one for one in known if one.kind == Kind.CREDIT_NOTE and not _is_cancelled(one, known)]:
-        refund = payment.refunds.get(pk=note.refund_id)
+        refund = payment.refunds.get(documents=note.pk)
         if refund.state != Refund.State.SUCCEEDED or refund.retries != note.refund_retry:
             said = content.cancellation(note.content, refund=refund)
             made.append(_write(payment, known, Kind.CANCELLATION, said, refund=refund, retry=note.refund_retry, about=note))
