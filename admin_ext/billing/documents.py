@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_GET
 
-from admin_ext.console import columns, filters
+from admin_ext.console import columns, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
@@ -69,6 +69,17 @@ class DocumentAdmin(ConsoleModelAdmin):
     search_help_text = "A number such as R-2026-000123, the buyer's email or name, or an id: doc_…"
     empty_sentence = "A receipt appears here for each payment, a credit note for each refund that was paid out."
 
+    export_fields = (
+        export.text("kind", "Kind"),
+        export.number("year", "Year"),
+        export.number("number", "Number"),
+        export.moment("issued_at", "Issued"),
+        export.text("currency", "Currency"),
+        export.money("amount", "Amount"),
+        export.text("payment__email", "Email"),
+        export.text("payment__description", "For"),
+        export.text("organization__name", "Organization", name="organization_link"),
+    )
     number_shown, shown_id = columns.text("shown_number", "Number"), columns.number()
     amount_shown, issued = columns.money("amount", "Amount"), columns.moment("issued_at", "Issued")
     payment_link = columns.link("payment", "Payment", shown="email")

@@ -72,6 +72,7 @@ class TestExport:
         event = making.event(people.north, people.alice)
         making.registration(event, payment=making.payment(people.north, for_event=event))
         making.refund(making.payment(people.north), by=acting(people.francis))
+        making.document(making.payment(people.north))
         client, tried = sign_in(getattr(people, who)), []
         for model, admin in site._registry.items():
             if admin.export_fields:

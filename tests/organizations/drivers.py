@@ -22,6 +22,7 @@ SCREENS = {
     "billing.checkoutsession": "payment.view",
     "billing.refund": "payment.view",
     "billing.dispute": "payment.view",
+    "billing.document": "payment.view",
     "admin_ext.bulkrun": "payment.view",
     "billing.stripecommand": "ledger.view",
     "billing.reconciliationrun": "ledger.view",
@@ -141,6 +142,7 @@ EXPORTS = dict.fromkeys(
         "registrations.registration",
         "billing.payment",
         "billing.refund",
+        "billing.document",
         "ledger.ledgerentry",
     ),
     "list.export",
@@ -182,6 +184,10 @@ ROUTES = {
     "POST /api/v1/events/{event_id}/publish": Route("event.view", "event.manage", "events.event:publish"),
     "GET /api/v1/events/{event_id}/registrations": Route("registration.view", "registration.view", "events.event"),
     "GET /api/v1/registrations/{registration_id}": Route("registration.view", "registration.view", "registrations.registration"),
+    "GET /api/v1/registrations/{registration_id}/receipt": Route("registration.view", "registration.view", "registrations.registration"),
+    "GET /api/v1/registrations/{registration_id}/documents/{document_id}": Route(
+        "registration.view", "registration.view", "registrations.registration"
+    ),
     "POST /api/v1/registrations/{registration_id}/cancel": Route(
         "registration.view", "registration.manage", "registrations.registration:cancel"
     ),

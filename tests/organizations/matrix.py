@@ -155,6 +155,7 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "billing.dispute": making.dispute(disputed),
         "billing.dispute:submit": making.dispute(making.payment(north, for_event=event), evidence={"uncategorized_text": "Sat it"}),
         "billing.dispute:retry": _refused_answer(making.dispute(making.payment(north, for_event=event))),
+        "billing.document": making.document(sold),
         "admin_ext.bulkrun": run,
         "audit.auditentry": AuditEntry.objects.about(waiting).latest("id"),
     }
