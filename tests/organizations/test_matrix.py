@@ -234,7 +234,9 @@ class TestApi:
         for address, route in drivers.ROUTES.items():
             method, path = address.split()
             row: Any = world.rows[route.row]
-            target = path.format(event=row.public_id, event_id=row.public_id, registration_id=row.public_id)
+            document: Any = world.rows["billing.document"]
+            ids = dict.fromkeys(("event", "event_id", "registration_id"), row.public_id)
+            target = path.format(**ids, document_id=document.public_id)
             answers[address] = self._asked(client, method, target, route)
             if subject.relation == "staff" or subject.reaches(route.sees):
                 expected[address] = route.answer if subject.reaches(route.needs) else (403, "PERMISSION_REFUSED")
