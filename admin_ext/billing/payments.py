@@ -21,6 +21,7 @@ from billing import refunds
 from billing.models import CheckoutSession, Dispute, Payment, PaymentLine, Refund, StripeCommand
 from ledger.models import LedgerEntry
 from organizations.permissions import Permission
+from registrations import payment_retry
 
 
 class PaymentAdmin(ConsoleModelAdmin):
@@ -59,6 +60,7 @@ class PaymentAdmin(ConsoleModelAdmin):
     empty_sentence = "Payments appear here as soon as somebody starts to pay."
 
     shown_id, state_badge = columns.number("Payment"), columns.state()
+    why_not = columns.text("failure_message", "Why it failed")
     due_amount = columns.money("amount", "Due")
     captured = columns.money("amount_captured", "Captured")
     refunded = columns.money("amount_refunded", "Refunded", zero=False)
@@ -82,7 +84,7 @@ class PaymentAdmin(ConsoleModelAdmin):
         ("Record", {"fields": ["shown_id", "purpose", "subject", "group", "created", "paid"]}),
     ]
 
-    actions_detail = ["refund"]
+    actions_detail = ["refund", "retry_link"]
     refund = operation_button(
         refunds.request,
         name="refund",
@@ -94,6 +96,19 @@ class PaymentAdmin(ConsoleModelAdmin):
         shows=lambda payment: payment.is_captured and refunds.refundable(payment).amount > 0,
         gone="Nothing of this payment can be refunded: it is unpaid, disputed, or refunded in full.",
         submit="Request refund",
+    )
+
+    retry_link = operation_button(
+        payment_retry.send_link,
+        name="retry_link",
+        id_argument="payment_id",
+        label="Send retry link…",
+        done="The place is held again, and its attendee has a mail with a link to pay.",
+        permission=Permission.PAYMENT_RETRY,
+        shows=lambda payment: payment.state in payment_retry.RETRYABLE and hasattr(payment, "registration"),
+        explain="Holds the place for a day and mails the attendee a link to pay it. An expired payment gets a new place at today's price.",
+        gone="Only a failed or expired payment of a registration can be paid again.",
+        submit="Send the link",
     )
 
     def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
@@ -109,6 +124,12 @@ class PaymentAdmin(ConsoleModelAdmin):
             raise Http404
         form = RefundDialog(request=request, obj=payment, actor=self.actor(request), token="", data=request.POST)
         return TemplateResponse(request, "admin_ext/refund_preview.html", {"rows": form.preview(), "form": form})
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """Where unpaid ones are looked at, the reason stands beside the amount."""
+        shown, states = super().get_list_display(request), request.GET.get("state__exact") or request.GET.get("state__in", "")
+        is_unpaid = bool(set(states.split(",")) & set(payment_retry.RETRYABLE))
+        return [*shown, "why_not"] if is_unpaid else shown
 
     def title_of(self, obj: Payment) -> str:
         return f"{obj.due} from {obj.name or obj.email}"

@@ -240,6 +240,7 @@ PAYOUT_SECOND_PERSON_ABOVE = {"USD": 100_000, "EUR": 100_000, "GBP": 100_000, "J
 CHECKOUT_SESSION_MINUTES = 30  # Stripe's minimum
 PAYMENT_HOLD_GRACE_MINUTES = 5  # the seat is kept this much longer than the Checkout session
 GUEST_HOLD_HOURS = 24
+PAYMENT_RETRY_HOURS = 24  # a place is held this long for somebody who was sent a link to pay once more
 INBOX_MAX_ATTEMPTS = env.int("INBOX_MAX_ATTEMPTS", default=8)
 
 # --- API --------------------------------------------------------------------------------------------------------------------------

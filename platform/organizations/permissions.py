@@ -35,6 +35,7 @@ class Permission(StrEnum):
     REGISTRATION_MANAGE = "registration.manage"
     PAYMENT_VIEW = "payment.view"
     PAYMENT_REFUND = "payment.refund"
+    PAYMENT_RETRY = "payment.retry"
     REFUND_APPROVE = "refund.approve"
     REFUND_RETRY = "refund.retry"
     DISPUTE_ANSWER = "dispute.answer"
@@ -78,6 +79,7 @@ RULES: dict[Permission, Rule] = {
     Permission.REGISTRATION_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
     Permission.PAYMENT_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
     Permission.PAYMENT_REFUND: Rule(_ORGANIZERS, _FINANCE, own_only=True, step_up=True),
+    Permission.PAYMENT_RETRY: Rule(_ORGANIZERS, _HELPERS, own_only=True),
     Permission.REFUND_APPROVE: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.REFUND_RETRY: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.DISPUTE_ANSWER: Rule(_ORGANIZERS, _FINANCE, own_only=True, step_up=True),

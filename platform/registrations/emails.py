@@ -49,6 +49,14 @@ def send_already_registered(*, registration_id: UUID) -> None:
 
 
 @jobs.task()
+def send_payment_retry(*, registration_id: UUID) -> None:
+    """That the place is held once more; nothing where it was paid or cancelled meanwhile. Once for each time it was held."""
+    registration = _found(registration_id)
+    if registration.state == Registration.State.PENDING and registration.hold_expires_at:
+        _send(registration, "payment_retry", dedupe_key=f"payment_retry:{registration.pk}:{registration.hold_expires_at.timestamp()}")
+
+
+@jobs.task()
 def send_cancelled(*, registration_id: UUID) -> None:
     registration = _found(registration_id)
     if registration.state == Registration.State.CANCELLED and registration.cancelled_at:

@@ -101,6 +101,30 @@ def _take_place(
     return Registered(registration, quote, _guest_key(registration), registration.payment_id)
 
 
+def hold_again(*, event_id: UUID, attendee: Attendee, country: str, until: datetime, at: datetime, by: Actor) -> Registration:
+    """A place held until then for somebody who has none any more, with a payment at today's price; in the caller's transaction, which tells
+    them of it. Without a payment, and not stored, where nothing is to be paid.
+
+    Raises RegistrationClosed, GuestsNotAllowed, EventFull, AlreadyRegistered.
+    """
+    locked = Event.objects.select_for_update(no_key=True, of=["self"]).select_related("organization").filter(pk=event_id).first()
+    event = admission.require_open(locked, attendee=attendee, at=at, by=by)
+    existing = _existing(event, attendee)
+    if existing is not None:
+        raise admission.AlreadyRegistered(existing.public_id)
+    if event.seats_left < 1:
+        raise admission.EventFull
+    quote = quoting.quote(event=event, country=country, at=at)
+    registration = _new(event, attendee, quote, at)
+    if quote.is_free:
+        return registration
+    registration.payment, registration.hold_expires_at = _payment(registration, quote), until
+    registration.save(force_insert=True)
+    after = {"event": event.public_id, "state": registration.state, "total": str(quote.total)}
+    record(registration, "registration.held_again", by=by, organization_id=event.organization_id, after=after)
+    return registration
+
+
 def _existing(event: Event, attendee: Attendee) -> Registration | None:
     return Registration.objects.active().under(attendee.email, or_of=attendee.user_id).filter(event=event).first()
 

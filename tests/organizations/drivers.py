@@ -99,6 +99,7 @@ BUTTONS = {
     "billing.refund:approve": Press("refund.approve"),
     "billing.refund:reject": Press("refund.approve", {"why": "Paid twice"}, lambda: {"why": "Paid twice"}),
     "billing.refund:retry": Press("refund.retry"),
+    "billing.payment:retry_link": Press("payment.retry"),
     "billing.discrepancy:refetch": Press("discrepancy.fix"),
     "billing.discrepancy:import_external": Press("discrepancy.fix"),
     "billing.discrepancy:adjust": Press(

@@ -13,6 +13,7 @@ TABLE = {
     "registration.manage": "         yes    own        no         no           yes      no       no       yes",
     "payment.view": "                yes    own        no         no           yes      yes      yes      yes",
     "payment.refund": "              yes    own        no         no           no       yes      no       yes",
+    "payment.retry": "               yes    own        no         no           yes      yes      no       yes",
     "refund.approve": "              no     no         no         no           no       yes      no       yes",
     "refund.retry": "                no     no         no         no           no       yes      no       yes",
     "dispute.answer": "              yes    own        no         no           no       yes      no       yes",

@@ -18,12 +18,14 @@ from audit.actor import Actor
 from audit.models import AuditEntry
 from billing import refund_sync
 from billing.models import ChargeFee, Dispute, DisputeResponse, FeeSchedule, Payment, Refund, StripeCommand, TaxRate
+from events.models import Event
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
 from organizations.models import Membership, Organization
 from tests.admin_ext import making
 from tests.factories import reconciliation
 from tests.factories.accounts import usable_account
+from tests.factories.billing import intent_for, sync
 from tests.factories.people import actor
 from tests.organizations.expected import ROLES, STAFF, TABLE
 
@@ -149,6 +151,7 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "registrations.registration": place,
         "registrations.registration:cancel": making.registration(event),
         "billing.payment": paid,
+        "billing.payment:retry_link": _failed(event),
         "billing.checkoutsession": making.checkout_session(making.payment(north, paid=False, for_event=event)),
         "billing.refund": waiting,
         "billing.refund:retry": Refund.objects.get(pk=failed.pk),
@@ -169,6 +172,14 @@ def _refused_answer(dispute: Dispute) -> Dispute:
     answer.fail(at=timezone.now(), why="Stripe said no.")
     answer.save()
     return dispute
+
+
+def _failed(event: Event) -> Payment:
+    """A payment whose card was refused, its place still held."""
+    payment = making.payment(event.organization, paid=False, for_event=event)
+    making.registration(event, payment=payment, confirmed=False)
+    refused = intent_for(payment, status="requires_payment_method", error="The card was declined.")
+    return sync(payment, refused)
 
 
 def _of_the_platform(host: User) -> dict[str, Model]:
