@@ -128,7 +128,12 @@ class ReconciliationRunAdmin(ConsoleModelAdmin):
         return answer
 
     def file_view(self, request: HttpRequest, model_admin: Any, object_id: str, *, what: str) -> HttpResponseBase:
-        return reconciliation_files.download(self._run(request, object_id), what)
+        """Raises Http404; without the right to export, or a fresh second factor, back to the run with a sentence."""
+        run = self._run(request, object_id)
+        try:
+            return reconciliation_files.download(run, what, by=self.actor(request))
+        except refusals.REFUSALS as refusal:
+            return refusals.sentence(request, refusal, back=change_url(self.admin_site.name, run) or request.path)
 
     def _figures(self, request: HttpRequest, run: ReconciliationRun) -> dict[str, Any]:
         parts = list(run.parts.order_by("pk"))

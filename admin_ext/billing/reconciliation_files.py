@@ -6,15 +6,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import StreamingHttpResponse
 
 from admin_ext.billing import charge_fees
 from admin_ext.console.bulk_results import safe
+from audit.actor import Actor
+from audit.recording import record
 from billing.models import BalanceTransaction, Discrepancy, ReconciliationRun
 from billing.reconciliation import linking
 from core.money import Money
 from core.public_ids import encode
+from organizations.permissions import Permission, require
 
 FILES = {"differences": "Differences", "matched": "Matched movements", "fees": "Stripe's fees"}
 _AT_ONCE = 2_000
@@ -28,7 +32,11 @@ class _Line:
         return text
 
 
-def download(run: ReconciliationRun, what: str) -> StreamingHttpResponse:
+def download(run: ReconciliationRun, what: str, *, by: Actor) -> StreamingHttpResponse:
+    """One of FILES, streamed; who took it is kept. Raises PermissionRefused, StepUpRequired."""
+    with transaction.atomic():
+        require(by, Permission.LIST_EXPORT)
+        record(run, "reconciliation.exported", by=by, after={"file": what})
     rows = {"differences": _differences, "matched": _matched, "fees": _fees}[what](run)
     response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{run.public_id}-{what}.csv"'

@@ -11,6 +11,7 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
+from audit.models import AuditEntry
 from billing.models import BalanceTransaction, ChargeFee, Discrepancy, ReconciliationPeriod, ReconciliationRun
 from ledger.models import LedgerTransaction
 from sandbox.stripe.server import Sandbox
@@ -156,6 +157,7 @@ class TestFiles:
         run = ReconciliationRun.objects.get()
         (difference,) = rows_of(finance, run, "differences")
         assert (difference["kind"], difference["their_amount"], difference["difference"]) == ("external", "-3.00", "'-3.00 USD")
+        assert AuditEntry.objects.get(action="reconciliation.exported").after == {"file": "differences"}
         (matched,) = rows_of(finance, run, "matched")
         assert (matched["amount"], matched["about"].partition(":")[0]) == ("50.00", "payment")
 
@@ -170,3 +172,11 @@ class TestFiles:
         shown = finance.get("/staff/billing/chargefee/").content.decode()
         assert "Agrees" in shown
         assert "-3.00" not in shown
+
+    @pytest.mark.gap("10.4")
+    def test_need_a_fresh_second_factor(self, found: Discrepancy, people: People) -> None:
+        run = ReconciliationRun.objects.get()
+        answer = sign_in(people.finance, factor_age=3600).get(f"/staff/billing/reconciliationrun/{run.public_id}/fees.csv")
+        assert answer.status_code == 302
+        assert "reauthenticate" in answer["Location"]
+        assert not AuditEntry.objects.filter(action="reconciliation.exported").exists()
