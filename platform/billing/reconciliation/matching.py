@@ -164,6 +164,14 @@ def books_batch(account: StripeAccount, *, after: str, limit: int, seen: Seen) -
     return int(count), str(last or ""), list(names)
 
 
+def look_up_by_index() -> None:
+    """For the rest of the transaction: a batch of names is looked up row by row, whatever the planner thinks of tables that have just
+    grown. A plan that reads them whole would make every batch as expensive as everything there is.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off")
+
+
 def snapshot() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_snapshot()::text")

@@ -100,6 +100,7 @@ def check_stripe(part: ReconciliationPart) -> None:
     locked = _locked(part)
     if locked is None:
         return
+    matching.look_up_by_index()
     rows = _to_check(locked).after(locked.cursor)[:BATCH]
     walked = list(rows.values_list("pk", "created_at"))
     if walked:
@@ -120,6 +121,7 @@ def check_books(part: ReconciliationPart) -> None:
     if locked is None:
         return
     account, seen = account_of(locked), _seen(locked)
+    matching.look_up_by_index()
     count, last, names = matching.books_batch(account, after=locked.cursor or _first_key(locked), limit=BATCH, seen=seen)
     if count:
         _keep(locked, names)
