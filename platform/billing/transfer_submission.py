@@ -39,12 +39,18 @@ def send(transfer: Transfer) -> bool:
     try:
         answer = commands.perform(command, lambda parameters, key: gateway().create_transfer(parameters, key=key))
     except GatewayRefused as refusal:
-        at, payout = timezone.now(), transfer.payout_request
-        transfer_sync.fail(transfer_id=transfer.pk, why=str(refusal), by=BY)
-        payout_sync.fail(payout_request_id=payout.pk, attempt=payout.attempt, why=str(refusal), at=at, by=BY)
+        refuse(transfer_id=transfer.pk, why=str(refusal), at=timezone.now())
         return False
     transfer_sync.sync(transfer_id=transfer.pk, answer=answer, at=timezone.now(), by=BY)
     return True
+
+
+@transaction.atomic
+def refuse(*, transfer_id: UUID, why: str, at: datetime) -> None:
+    """Stripe said no: transfer and payout fail together, or a payout whose transfer failed would stay on its way for ever."""
+    transfer = transfer_sync.fail(transfer_id=transfer_id, why=why, by=BY)
+    payout = transfer.payout_request
+    payout_sync.fail(payout_request_id=payout.pk, attempt=payout.attempt, why=why, at=at, by=BY)
 
 
 def _locked(transfer_id: UUID) -> Transfer:

@@ -2,11 +2,18 @@
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from billing import stripe_balances
+from billing.gateway.base import Held
 from billing.models import ConnectedAccount, PayoutRequest
+from core import jobs
+from core.models import Job
 from tests.admin_ext import making
+from tests.admin_ext import test_bulk as bulk
 from tests.admin_ext.conftest import People, acting, sign_in
 from tests.admin_ext.test_buttons import page, press, told
+from tests.billing.test_payout_statements import paid_out, written
 from tests.factories.accounts import usable_account
 from tests.factories.payouts import read_balances, requested_payout
 
@@ -161,3 +168,63 @@ class TestSetUp:
     def test_is_for_admins(self, people: People) -> None:
         assert sign_in(people.bob).post("/console/billing/connectedaccount/set-up/").status_code == 403
         assert not ConnectedAccount.objects.exists()
+
+
+def work() -> None:
+    """The run's own jobs; what they queue for Stripe waits."""
+    while (job := Job.objects.filter(name__startswith="admin_ext.", state="queued").first()) is not None:
+        assert jobs.run(str(job.pk)) == "done"
+
+
+@pytest.mark.gap("2.1")
+class TestInBulk:
+    def test_are_previewed_with_totals_and_approved_one_by_one(self, people: People, account: ConnectedAccount) -> None:
+        making.payment(people.rival, amount=70_000, currency="JPY")
+        usable_account(people.rival)
+        stripe_balances.store(account_id=None, found={one: Held(10**9, 0) for one in ("USD", "JPY")}, at=timezone.now())
+        mine = requested_payout(people.north, 2000, by=acting(people.alice))
+        yours = requested_payout(people.rival, 30_000, currency="JPY", by=acting(people.charlie))
+        finance = sign_in(people.finance)
+
+        run = bulk.select(finance, "/staff/billing/payoutrequest/", "payout_approve", [mine, yours])
+        bulk.press(finance, run, "describe")
+        work()
+        preview = shown(finance, f"/staff/admin_ext/bulkrun/{run.public_id}/change/")
+        assert "20.00 USD" in preview
+        assert "30,000 JPY" in preview
+        assert {row.state for row in PayoutRequest.objects.all()} == {"requested"}
+
+        bulk.press(finance, run, "confirm")
+        work()
+        assert PayoutRequest.objects.get(pk=mine.pk).approved_by_id == people.finance.pk
+        assert {row.state for row in PayoutRequest.objects.all()} == {"approved"}
+
+    def test_name_in_the_preview_what_would_be_refused(self, people: People, account: ConnectedAccount) -> None:
+        row = requested_payout(people.north, 2000, by=acting(people.alice))
+        account.balances.all().delete()
+        read_balances(available=0)
+        finance = sign_in(people.finance)
+        run = bulk.select(finance, "/staff/billing/payoutrequest/", "payout_approve", [row])
+        bulk.press(finance, run, "describe")
+        work()
+
+        assert "Only 0.00 USD can be paid out now." in shown(finance, f"/staff/admin_ext/bulkrun/{run.public_id}/change/")
+
+
+@pytest.mark.gap("2.1")
+class TestStatement:
+    def test_is_taken_away_as_pdf_or_csv_by_the_right_people(self, people: People, account: ConnectedAccount) -> None:
+        payout = paid_out(people.north)
+        alice = sign_in(people.alice)
+        base = page(payout, "console")
+        assert alice.get(f"{base}statement.pdf").status_code == 404
+        statement = written(payout)
+
+        text = shown(alice, f"{base}change/")
+        assert f"{base}statement.pdf" in text
+        assert alice.get(f"{base}statement.pdf").content.startswith(b"%PDF-")
+        sheet = alice.get(f"{base}statement.csv")
+        assert b"Closing" in b"".join(sheet.streaming_content)
+        assert sheet["Content-Disposition"] == f'attachment; filename="{statement.public_id}.csv"'
+        assert alice.get(f"{base}statement.exe").status_code == 404
+        assert sign_in(people.charlie).get(f"{base}statement.csv").status_code == 404
