@@ -4,13 +4,14 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from accounts import mails
-from admin_ext import bulk_kinds, retrying
+from admin_ext import bulk_kinds, janitor, retrying
 from admin_ext.console import columns, filters, history
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
@@ -59,10 +60,36 @@ class JobAdmin(ConsoleModelAdmin):
 
     attempts_shown.short_description = "Attempts"  # type: ignore[attr-defined]
 
+    def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
+        return (("janitor/", "core_janitor", self.janitor_view),)
+
+    def janitor_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
+        site = self.admin_site.name
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        done = [
+            {
+                "at": columns.as_moment(one.created_at),
+                "action": one.action,
+                "by": one.actor.removeprefix("system:"),
+                "about": _about(site, one),
+            }
+            for one in janitor.done()
+        ]
+        headers = ["What", "States", "May take", "Now", "Too old", "Oldest", "Resolved by", "Last run", "How it went"]
+        return self.own_page(request, "admin_ext/janitor.html", "Janitor", rows=janitor.rows(site), headers=headers, done=done)
+
     def error_shown(self, obj: Job) -> Any:
         return columns.as_code(obj.error)
 
     error_shown.short_description = "Last error"  # type: ignore[attr-defined]
+
+
+def _about(site: str, entry: AuditEntry) -> Any:
+    model = apps.get_model(entry.object_type)
+    prefix = getattr(model, "public_prefix", "")
+    shown = encode(prefix, entry.object_id) if prefix else str(entry.object_id)
+    return columns.as_link(site, model(pk=entry.object_id), shown)
 
 
 class ScheduleAdmin(ConsoleModelAdmin):

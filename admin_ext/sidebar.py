@@ -71,6 +71,7 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Inbound events", "move_to_inbox", "billing.InboundEvent"),
             Screen("Stripe calls", "outbox", "billing.StripeCommand"),
             Screen("Jobs", "work", "core.Job"),
+            Screen("Janitor", "cleaning_services", "core.Job", "core_janitor"),
             Screen("Schedules", "event_repeat", "django_q.Schedule"),
             Screen("Queue", "low_priority", "django_q.OrmQ"),
             Screen("Messages", "mail", "notifications.Message"),

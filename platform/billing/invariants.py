@@ -14,6 +14,7 @@ from core.money import Money
 from core.public_ids import encode
 from ledger import balances
 from ledger.chart import DISPUTES_HELD, REFUNDS_IN_FLIGHT, STRIPE_BALANCE
+from ledger.invariants import Check
 
 
 def refunded_within_captured() -> Iterator[str]:
@@ -80,3 +81,44 @@ def documents_without_gaps() -> Iterator[str]:
             yield f"{whose}: {count} {what}s of {series.year}, the last number is {last}, and {series.last_number} were given out."
     for receipt in Document.objects.filter(kind="receipt").exclude(amount=F("payment__amount_captured")).select_related("payment")[:100]:
         yield f"{receipt.payment.public_id}: the receipt does not say what was captured."
+
+
+# name, what must hold, how it is checked, what to do where it does not
+RULES: tuple[tuple[str, str, Check, str], ...] = (
+    (
+        "refunded_within_captured",
+        "Refunds never exceed what was captured.",
+        refunded_within_captured,
+        "Open the payment: a refund made at Stripe as well is recorded there. Ask the payee or the buyer for what was sent twice.",
+    ),
+    (
+        "refunds_in_flight",
+        "The books hold in flight what the refunds do.",
+        refunds_in_flight_match,
+        "Run a reconciliation; the refund that differs is listed there, and re-fetching it books what is missing.",
+    ),
+    (
+        "stripe_balance",
+        "The ledger's Stripe balance is Stripe's.",
+        stripe_balance_matches,
+        "Run a reconciliation and settle its differences; younger than 15 minutes they settle themselves.",
+    ),
+    (
+        "disputes_held",
+        "The books hold for disputes what Stripe withdrew and nobody decided.",
+        disputes_held_match,
+        "Replay the dispute's events; its page shows each balance transaction that is booked.",
+    ),
+    (
+        "decided_disputes",
+        "A decided dispute holds nothing.",
+        decided_disputes_hold_nothing,
+        "Ask Stripe's support for the money of a dispute that was won; if it will not come, write it off in the reconciliation.",
+    ),
+    (
+        "documents",
+        "Receipts and credit notes are numbered without gaps.",
+        documents_without_gaps,
+        "The database refuses a gap; a violation means rows were changed by hand. Restore them from a backup.",
+    ),
+)

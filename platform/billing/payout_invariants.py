@@ -8,6 +8,7 @@ from django.db.models import F, Q, Sum
 from billing.models import Payment, PayoutRequest, Transfer
 from core.money import Money
 from core.public_ids import encode
+from ledger.invariants import Check
 from ledger.models import LedgerEntry
 from organizations.models import Organization
 
@@ -63,3 +64,32 @@ def _differences(booked: Sums, counted: Sums, sentence: str) -> Iterator[str]:
     for owner, currency in wrong:
         here, there = (Money(sums.get((owner, currency), 0), currency) for sums in (booked, counted))
         yield f"{names.get(owner, owner)}: {sentence.format(here=here, there=there)}"
+
+
+# name, what must hold, how it is checked, what to do where it does not
+RULES: tuple[tuple[str, str, Check, str], ...] = (
+    (
+        "earned",
+        "Payments earned what the books hold of sales.",
+        earned_matches,
+        "Compare the payment's lines with its ledger entries; the posting is right, so the payment's sum is corrected by a migration.",
+    ),
+    (
+        "payouts_in_transit",
+        "The books hold on its way what the payouts do.",
+        payouts_in_transit_match,
+        "Replay the payout's events, or wait for the sweep that reads it at Stripe every six hours.",
+    ),
+    (
+        "transferred",
+        "What was transferred is in an account, on its way, or paid.",
+        transferred_matches,
+        "Run a reconciliation of the organization's account; a transfer or payout made at Stripe is listed there.",
+    ),
+    (
+        "payouts_available",
+        "No payout exceeds what was available when approved.",
+        payouts_within_available,
+        "The database refuses this; a violation means rows were changed by hand. Restore them from the audit log.",
+    ),
+)

@@ -60,6 +60,13 @@ SCHEDULES: tuple[Schedule, ...] = (
         "A payout whose answer or webhook was lost waits; the next run finds it.",
     ),
     Schedule(
+        "disputes-under-way",
+        "billing.dispute_sweeps.disputes_under_way",
+        "*/5 * * * *",
+        "billing",
+        "An answer to a dispute, or the bank's decision, whose message was lost is found later; mind the day it is due.",
+    ),
+    Schedule(
         "accounts-stale",
         "billing.payout_sweeps.stale_accounts",
         "25 * * * *",

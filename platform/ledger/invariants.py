@@ -10,21 +10,23 @@ type Check = Callable[[], Iterator[str]]
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """check yields one sentence for each violation, nothing where the rule holds."""
+    """check yields one sentence for each violation, nothing where the rule holds. owner: who looks after it; mend: what to do."""
 
     name: str
     rule: str
     check: Check
+    owner: str
+    mend: str
 
 
 _invariants: dict[str, Invariant] = {}
 
 
-def register(name: str, rule: str, check: Check) -> None:
+def register(name: str, rule: str, check: Check, *, owner: str, mend: str) -> None:
     """Called from AppConfig.ready. Raises RuntimeError where the name is taken."""
     if name in _invariants:
         raise RuntimeError(f"two invariants called {name!r}")
-    _invariants[name] = Invariant(name, rule, check)
+    _invariants[name] = Invariant(name, rule, check, owner, mend)
 
 
 def registered() -> list[Invariant]:

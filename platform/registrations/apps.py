@@ -15,5 +15,17 @@ class RegistrationsConfig(AppConfig):
         fulfillment.register(registering.PURPOSE, RegistrationFulfillment())
         commitments.register(sold_places.sold)
         verified_emails.register(joining.join_verified)
-        register("seats_counted", "Sold and held places are what the event counts.", invariants.seats_are_counted)
-        register("captured_has_place", "Captured money has a place, a refund, or a record why not.", invariants.captured_money_has_a_place)
+        register(
+            "seats_counted",
+            "Sold and held places are what the event counts.",
+            invariants.seats_are_counted,
+            owner="support",
+            mend="A trigger counts; a difference means it was off. Save one of the event's registrations to count anew.",
+        )
+        register(
+            "captured_has_place",
+            "Captured money has a place, a refund, or a record why not.",
+            invariants.captured_money_has_a_place,
+            owner="finance",
+            mend="Open the payment and refund it, or register the buyer anew.",
+        )

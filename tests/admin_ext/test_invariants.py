@@ -15,7 +15,7 @@ def _broken() -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invariants, "_invariants", {})
-    invariants.register("never", "Never holds.", _broken)
+    invariants.register("never", "Never holds.", _broken, owner="finance", mend="Look at it.")
 
 
 class TestInvariantsPage:

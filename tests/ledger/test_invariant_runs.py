@@ -28,8 +28,8 @@ def _holds() -> Iterator[str]:
 
 class TestRun:
     def test_keeps_what_every_rule_found(self, rules: dict[str, invariants.Invariant]) -> None:
-        invariants.register("broken", "Never holds.", _broken)
-        invariants.register("holds", "Always holds.", _holds)
+        invariants.register("broken", "Never holds.", _broken, owner="finance", mend="Look at it.")
+        invariants.register("holds", "Always holds.", _holds, owner="finance", mend="Look at it.")
 
         with structlog.testing.capture_logs() as logs:
             invariant_runs.run()
@@ -43,7 +43,7 @@ class TestRun:
         assert [(line["log_level"], line["invariant"]) for line in logs] == [("error", "broken")]
 
     def test_says_nothing_where_all_rules_hold(self, rules: dict[str, invariants.Invariant]) -> None:
-        invariants.register("holds", "Always holds.", _holds)
+        invariants.register("holds", "Always holds.", _holds, owner="finance", mend="Look at it.")
 
         with structlog.testing.capture_logs() as logs:
             invariant_runs.run()

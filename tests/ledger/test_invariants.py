@@ -18,16 +18,16 @@ def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_registry")
 class TestRegister:
     def test_refuses_a_name_twice(self) -> None:
-        invariants.register("one", "One.", lambda: iter(()))
+        invariants.register("one", "One.", lambda: iter(()), owner="finance", mend="Look at it.")
         with pytest.raises(RuntimeError, match="two invariants called 'one'"):
-            invariants.register("one", "Another.", lambda: iter(()))
+            invariants.register("one", "Another.", lambda: iter(()), owner="finance", mend="Look at it.")
 
     def test_lists_them_by_name_with_their_violations(self) -> None:
         def broken() -> Iterator[str]:
             yield "Broken."
 
-        invariants.register("two", "Two.", broken)
-        invariants.register("one", "One.", lambda: iter(()))
+        invariants.register("two", "Two.", broken, owner="finance", mend="Look at it.")
+        invariants.register("one", "One.", lambda: iter(()), owner="finance", mend="Look at it.")
 
         assert [invariant.rule for invariant in invariants.registered()] == ["One.", "Two."]
         assert invariants.violations() == {"one": [], "two": ["Broken."]}

@@ -169,6 +169,7 @@ def _inquiry(sale: Sale, at: datetime, anchor: datetime) -> Dispute:
         status="warning_needs_response",
         reason="product_not_received",
         due_by=anchor + timedelta(days=6),
+        opened_at=at,
         created_at=at,
         updated_at=at,
     )

@@ -1,0 +1,67 @@
+"""The janitor's page: nothing is on its way for ever, and somebody looks after all of it."""
+
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from admin_ext import janitor
+from billing.models import Refund
+from config.schedules import SCHEDULES
+from core import jobs
+from tests.admin_ext import making
+from tests.admin_ext.conftest import People, acting, sign_in
+
+pytestmark = [pytest.mark.django_db, pytest.mark.gap("2.2")]
+PAGE = "/staff/core/job/janitor/"
+
+
+class TestRules:
+    def test_name_tasks_that_run_by_the_clock(self) -> None:
+        assert {rule.resolver for rule in janitor.IN_FLIGHT} <= {schedule.task for schedule in SCHEDULES}
+
+    def test_name_states_that_exist(self) -> None:
+        for rule in janitor.IN_FLIGHT:
+            known = {value for value, _ in rule.model._meta.get_field(rule.field).choices or ()}
+            assert set(rule.states) <= known, rule.title
+
+    @pytest.mark.parametrize("label", ["billing.Refund", "billing.PayoutRequest", "billing.DisputeResponse", "billing.InboundEvent"])
+    def test_leave_out_no_state_that_is_neither_an_end_nor_a_persons_turn(self, label: str) -> None:
+        ends = {
+            "billing.Refund": {"awaiting_approval", "succeeded", "failed", "cancelled"},
+            "billing.PayoutRequest": {"requested", "rejected", "cancelled", "on_hold", "paid", "failed"},
+            "billing.DisputeResponse": {"done", "failed"},
+            "billing.InboundEvent": {"processed", "dead", "ignored"},
+        }
+        model = apps.get_model(label)
+        watched = {state for rule in janitor.IN_FLIGHT if rule.model is model for state in rule.states}
+        assert watched == {value for value, _ in model._meta.get_field("state").choices} - ends[label]  # type: ignore[union-attr]
+
+
+class TestPage:
+    def test_counts_what_is_on_its_way_and_what_is_too_old(self, people: People) -> None:
+        for _ in range(2):
+            refund = making.refund(making.payment(people.north), by=acting(people.francis))
+        Refund.objects.filter(pk=refund.pk).update(updated_at=timezone.now() - timedelta(minutes=11))
+        jobs.enqueue_scheduled("billing.sweeps.refunds_in_flight")
+        row = next(row for row in janitor.rows("admin") if row.rule.title == "Refunds being sent")
+        assert (row.now, row.late, row.last_state) == (2, 1, "queued")
+        shown = sign_in(people.finance).get(PAGE).content.decode()
+        assert "Refunds being sent" in shown
+        assert "1 too old" in shown
+
+    def test_asks_a_bounded_number_of_questions(self, people: People) -> None:
+        client = sign_in(people.finance)
+        client.get(PAGE)
+        with CaptureQueriesContext(connection) as asked:
+            client.get(PAGE)
+        assert len(asked) <= len(janitor.IN_FLIGHT) + 10
+
+    def test_is_not_there_for_an_organizer(self, people: People) -> None:
+        assert sign_in(people.alice).get(PAGE).status_code in (302, 403, 404)
+
+    def test_says_how_long_in_words(self) -> None:
+        assert [janitor.span(timedelta(minutes=count)) for count in (10, 60, 360)] == ["10 minutes", "1 hour", "6 hours"]
