@@ -97,7 +97,7 @@ class LedgerEntryAdmin(ConsoleModelAdmin):
     list_display = ["transaction_link", "account", "owner_name", "debit", "credit", "occurred"]
     list_display_links = None
     list_filter = [filters.AccountOfChart, filters.Currency, ("transaction__occurred_at", filters.MomentRange)]
-    lookups = ("account", "owner", "transaction")
+    lookups = ("account", "owner", "transaction", "transaction__organization_id")
     list_select_related = ["transaction"]
     search_fields = ["=transaction__reference", "=owner", "=account"]
     search_help_text = "A whole reference, an account, or an owner"

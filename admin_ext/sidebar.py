@@ -23,6 +23,7 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
     (
         "Money",
         (
+            Screen("Money", "monitoring", "billing.Payment", "billing_money"),
             Screen("Payments", "payments", "billing.Payment"),
             Screen("Refunds", "undo", "billing.Refund"),
             Screen("Disputes", "gavel", "billing.Dispute"),
@@ -117,4 +118,5 @@ def _within(request: HttpRequest, link: str) -> bool:
         and "/trial-balance/" not in request.path
         and "/invariants/" not in request.path
         and "/earnings/" not in request.path
+        and "/money/" not in request.path
     )

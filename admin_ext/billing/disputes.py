@@ -87,6 +87,7 @@ class DisputeAdmin(OfPayment):
         filters.Currency,
         ("payment__organization", filters.RelatedFilter),
         ("due_by", filters.MomentRange),
+        ("created_at", filters.MomentRange),
     ]
     search_fields = ["payment__email", "=stripe_dispute_id"]
     search_help_text = "The payment's email, or an id: dsp_…, du_…"

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET
 
 from admin_ext.console import columns, export, filters
@@ -80,7 +81,7 @@ class DocumentAdmin(ConsoleModelAdmin):
         export.text("payment__description", "For"),
         export.text("organization__name", "Organization", name="organization_link"),
     )
-    number_shown, shown_id = columns.text("shown_number", "Number"), columns.number()
+    shown_id = columns.number()
     amount_shown, issued = columns.money("amount", "Amount"), columns.moment("issued_at", "Issued")
     payment_link = columns.link("payment", "Payment", shown="email")
     refund_link, about_link = columns.link("refund", "Refund"), columns.link("about", "About")
@@ -90,13 +91,18 @@ class DocumentAdmin(ConsoleModelAdmin):
         ("About", {"fields": ["payment_link", "refund_link", "about_link", "organization_link", "shown_id"]}),
     ]
 
+    def number_shown(self, obj: Document) -> Any:
+        return format_html('<span class="console-number">{}</span>', obj.shown_number)
+
+    number_shown.short_description = "Number"  # type: ignore[attr-defined]
+
     def kind_shown(self, obj: Document) -> str:
         return obj.get_kind_display()
 
     kind_shown.short_description = "Kind"  # type: ignore[attr-defined]
 
     def pdf(self, obj: Document) -> Any:
-        return download(self.admin_site.name, obj)
+        return format_html('<span class="console-number">{}</span>', download(self.admin_site.name, obj))
 
     pdf.short_description = "PDF"  # type: ignore[attr-defined]
 

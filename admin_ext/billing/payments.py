@@ -17,6 +17,7 @@ from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
+from admin_ext.dashboards import money
 from billing import refunds
 from billing.models import CheckoutSession, Dispute, Payment, PaymentLine, Refund, StripeCommand
 from ledger.models import LedgerEntry
@@ -115,7 +116,13 @@ class PaymentAdmin(ConsoleModelAdmin):
         return self.get_queryset(request).select_related("organization", "user", "registration__event")
 
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
-        return (("<str:object_id>/refund-preview/", "billing_payment_refund_preview", require_POST(self.refund_preview_view)),)
+        return (
+            ("money/", "billing_money", self.money_view),
+            ("<str:object_id>/refund-preview/", "billing_payment_refund_preview", require_POST(self.refund_preview_view)),
+        )
+
+    def money_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
+        return money.page(self, request)
 
     def refund_preview_view(self, request: HttpRequest, model_admin: Any, object_id: str) -> HttpResponse:
         """What the dialog's amount would take from whom; changes nothing. Raises Http404."""

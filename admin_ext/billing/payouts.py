@@ -71,6 +71,7 @@ class PayoutRequestAdmin(ConsoleModelAdmin):
         filters.Currency,
         ("organization", filters.RelatedFilter),
         ("created_at", filters.MomentRange),
+        ("paid_at", filters.MomentRange),
     ]
     autocomplete_filters = ("organization",)
     lookups = ("account",)

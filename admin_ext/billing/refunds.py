@@ -53,6 +53,7 @@ class RefundAdmin(ConsoleModelAdmin):
         filters.Currency,
         ("payment__organization", filters.RelatedFilter),
         ("created_at", filters.MomentRange),
+        ("succeeded_at", filters.MomentRange),
     ]
     autocomplete_filters = ("organization",)
     lookups = ("payment",)

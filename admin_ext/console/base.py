@@ -255,6 +255,7 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
         """Only what the list filters by: `?password__startswith=` would otherwise read a column that nobody may see, letter by letter."""
         entries = self.get_list_filter(request)
         named = {str(entry[0] if isinstance(entry, (tuple, list)) else entry.parameter_name) for entry in entries} | set(self.lookups)
+        named |= {f"{name}{end}" for name in named for end in ("_from", "_to")}  # what a range of days is asked by
         base = lookup.split("__")
         return any(base[: len(parts)] == parts and len(base) - len(parts) <= 2 for parts in (name.split("__") for name in named))
 

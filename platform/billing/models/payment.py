@@ -82,6 +82,7 @@ class Payment(FSMModelMixin, BaseModel):
             models.Index(fields=["organization", "release_at"], condition=~Q(paid_at=None), name="payment_reserved"),
             models.Index(fields=["paid_at"], condition=Q(stripe_fee=None), name="payment_fee_missing"),
             models.Index(fields=["documents_due_at"], condition=~Q(documents_due_at=None), name="payment_documents_due"),
+            models.Index(fields=["paid_at"], condition=~Q(paid_at=None), name="payment_paid"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_positive"),

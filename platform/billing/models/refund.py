@@ -98,6 +98,7 @@ class Refund(FSMModelMixin, BaseModel):
         indexes = [
             models.Index(fields=["payment", "id"], name="refund_payment"),
             models.Index(fields=["state", "-id"], name="refund_state"),
+            models.Index(fields=["succeeded_at"], condition=Q(state="succeeded"), name="refund_succeeded"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_positive"),

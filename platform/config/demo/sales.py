@@ -206,6 +206,7 @@ def _pay(sale: Sale) -> None:
     payment.stripe_fee = sale.fee
     payment.amount_captured = payment.amount
     payment.paid_at = payment.updated_at = sale.at + timedelta(minutes=2)
+    payment.documents_due_at = payment.paid_at  # the sweep of the running demo issues them, the oldest first
     if sale.registration is not None:
         sale.registration.confirmed_at = sale.registration.updated_at = payment.paid_at
 
@@ -224,7 +225,7 @@ def decline(sale: Sale, *, hold_until: datetime, message: str) -> None:
         raise LookupError(f"{sale.suffix} has no place to hold")
     sale.outcome, sale.place, sale.fee = str(Payment.State.FAILED), str(Registration.State.PENDING), 0
     payment.stripe_payment_intent_id = payment.stripe_charge_id = payment.stripe_balance_transaction_id = None
-    payment.stripe_fee = payment.paid_at = None
+    payment.stripe_fee = payment.paid_at = payment.documents_due_at = None
     payment.amount_captured, payment.failure_message = 0, message
     registration.confirmed_at, registration.hold_expires_at = None, hold_until
     sale.checkout.expires_at = sale.at + timedelta(hours=24)

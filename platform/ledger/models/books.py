@@ -71,6 +71,7 @@ class LedgerTransaction(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["organization_id", "-id"], name="ledger_organization"),
+            models.Index(fields=["occurred_at"], name="ledger_occurred"),
             GinIndex(Words("description"), name="ledger_words"),
         ]
         triggers = [
