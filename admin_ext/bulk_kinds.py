@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.db.models import Exists, OuterRef, QuerySet, Value
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
@@ -19,6 +20,7 @@ from core.money import Money
 from core.state_machine import allows as state_allows
 from notifications.models import Message
 from organizations.permissions import Permission, allows
+from organizations.scoping import scoped
 from registrations import cancellation
 from registrations.models import Registration
 
@@ -39,14 +41,23 @@ class RefundTogether(forms.Form):
     releases_place = forms.BooleanField(label="Give the places back", required=False, widget=UnfoldBooleanSwitchWidget)
 
 
-def _plan_refund(payment: Payment, values: dict[str, Any], by: Actor) -> Plan:
-    if not allows(by, Permission.PAYMENT_REFUND, payment.organization_id, responsible_id=payment.responsible_id):
+def _with_refundable(rows: QuerySet[Any], by: Actor, *, payment: str) -> QuerySet[Any]:
+    """Each row with what planning a refund asks about its payment, so that no row needs a query of its own."""
+    mine = scoped(Payment.objects.filter(pk=OuterRef(payment)), by, Permission.PAYMENT_REFUND, responsible="responsible_id")
+    may_refund = Value(allows(by, Permission.PAYMENT_REFUND)) if by.sees_all else Exists(mine)
+    found: QuerySet[Any] = rows.annotate(taken=refunds.taken_by(payment), may_refund=may_refund)
+    return found
+
+
+def _plan_refund(row: Any, payment: Payment, values: dict[str, Any]) -> Plan:
+    """row: the selected one, from `_with_refundable`."""
+    if not row.may_refund:
         raise PermissionRefused(Permission.PAYMENT_REFUND)
     if not payment.is_captured:
         raise refunds.NothingToRefund("It has not been paid, so there is nothing to refund.")
     if payment.amount_disputed:
         raise refunds.PaymentDisputed
-    offer = refunds.offer(payment, at=timezone.now())
+    offer = refunds.offer(payment, at=timezone.now(), taken=row.taken)
     back = offer.refundable if values.get("how_much") == "rest" else offer.by_terms
     if back.amount == 0:
         raise refunds.NothingToRefund("Nothing is left of it, or its terms give nothing back at this moment.")
@@ -72,7 +83,7 @@ def _refund(payment_id: Any, item: BulkItem, values: dict[str, Any], by: Actor) 
 def _plan_registration(registration: Registration, values: dict[str, Any], by: Actor) -> Plan:
     if registration.payment is None:
         raise cancellation.NothingPaid
-    return _plan_refund(registration.payment, values, by)
+    return _plan_refund(registration, registration.payment, values)
 
 
 def _refund_registration(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
@@ -146,10 +157,10 @@ REFUND_PAYMENTS = register(
         label="Refund…",
         model=Payment,
         permission=Permission.PAYMENT_REFUND,
-        plan=_plan_refund,
+        plan=lambda payment, values, by: _plan_refund(payment, payment, values),
         apply=lambda item, values, by: _refund(item.object_id, item, values, by),
         undo=NO_UNDO_REFUND,
-        rows=lambda rows: rows.select_related("organization"),
+        rows=lambda rows, by: _with_refundable(rows, by, payment="pk").select_related("organization"),
         form_class=RefundTogether,
     )
 )
@@ -162,7 +173,7 @@ REFUND_REGISTRATIONS = register(
         plan=_plan_registration,
         apply=_refund_registration,
         undo=NO_UNDO_REFUND,
-        rows=lambda rows: rows.select_related("event", "payment__organization"),
+        rows=lambda rows, by: _with_refundable(rows, by, payment="payment_id").select_related("event", "payment__organization"),
         form_class=RefundTogether,
     )
 )
@@ -175,7 +186,7 @@ APPROVE_REFUNDS = register(
         plan=_plan_approval,
         apply=_approve,
         undo=NO_UNDO_REFUND,
-        rows=lambda rows: rows.select_related("payment"),
+        rows=lambda rows, by: rows.select_related("payment"),
     )
 )
 APPROVE_PAYOUTS = register(
@@ -187,7 +198,7 @@ APPROVE_PAYOUTS = register(
         plan=_plan_payout,
         apply=_approve_payout,
         undo="There is no undo: money that went to a bank cannot be fetched back. A payout can be held until its transfer begins.",
-        rows=lambda rows: rows.select_related("organization", "account"),
+        rows=lambda rows, by: rows.select_related("organization", "account"),
     )
 )
 REPLAY_EVENTS = register(

@@ -23,7 +23,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class BulkKind:
-    """rows: joins what plan reads. plan(obj, values, by) raises a refusal where the row would be refused. apply(item, values, by) makes the
+    """rows: joins what plan reads, for a whole batch at once, so that plan need not query for each.
+
+    plan(obj, values, by) raises a refusal where the row would be refused. apply(item, values, by) makes the
     operation's one call and returns what to say of it. undo: how to take it back, or that it cannot be.
     """
 
@@ -34,7 +36,7 @@ class BulkKind:
     plan: Callable[[Any, dict[str, Any], Actor], Plan]
     apply: Callable[[BulkItem, dict[str, Any], Actor], str]
     undo: str
-    rows: Callable[[QuerySet[Any]], QuerySet[Any]] = lambda rows: rows
+    rows: Callable[[QuerySet[Any], Actor], QuerySet[Any]] = lambda rows, by: rows
     form_class: type[forms.Form] | None = None
 
 

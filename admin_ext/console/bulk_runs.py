@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from admin_ext.console.bulk_kinds import BulkKind, Plan, kind_of
@@ -59,14 +60,15 @@ def freeze(*, kind: str, rows: QuerySet[Any], as_staff: bool, by: Actor) -> Bulk
 
 
 def _insert(run: BulkRun, rows: QuerySet[Any]) -> int:
-    """Copy the keys inside the database: a hundred thousand of them never pass through this process."""
-    keys = rows.order_by("pk").values("pk")[: MOST + 1]
+    """Copy the keys inside the database, in the list's order: a hundred thousand of them never pass through this process."""
+    order: list[Any] = list(rows.query.order_by) or ["pk"]
+    keys = rows.order_by(*order).values_list("pk", Window(RowNumber(), order_by=order))[: MOST + 1]
     sql, parameters = keys.query.sql_with_params()
     table = BulkItem._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} (run_id, position, object_id, state, label, effect, message, currency) "
-            f"SELECT %s, row_number() OVER (), chosen.id, 'selected', '', '', '', '' FROM ({sql}) AS chosen (id)",
+            f"SELECT %s, chosen.position, chosen.id, 'selected', '', '', '', '' FROM ({sql}) AS chosen (id, position)",
             [run.pk, *parameters],
         )
         return int(cursor.rowcount)
@@ -169,7 +171,7 @@ def _plan_batch(run_id: UUID) -> bool:
         run.make_ready()
         run.save(update_fields=["state", "updated_at"])
         return False
-    found = kind.rows(visible(kind.model, by)).in_bulk([item.object_id for item in items])
+    found = kind.rows(visible(kind.model, by), by).in_bulk([item.object_id for item in items])
     for item in items:
         _plan_item(kind, item, found.get(item.object_id), run.values, by)
     BulkItem.objects.bulk_update(items, ["state", "label", "effect", "message", "amount", "currency"])

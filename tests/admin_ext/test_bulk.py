@@ -289,7 +289,7 @@ class TestResultFile:
         text = b"".join(answer.streaming_content).decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text)))
 
-        assert [row["id"] for row in rows] == [refund.public_id for refund in sorted(waiting, key=lambda one: one.pk)]
+        assert [row["id"] for row in rows] == [refund.public_id for refund in sorted(waiting, key=lambda one: one.pk, reverse=True)]
         assert {(row["state"], row["amount"], row["currency"]) for row in rows} == {("Done", "600.00", "USD")}
 
     @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
