@@ -2,6 +2,7 @@
 
 A name ("about") is the ledger reference that books a movement, or Stripe's txn_… where nothing here is known of it. The ledger's side of
 a name is everything posted under it, under its ":fee" and under the discrepancies about it, as far as it touches the account's balance.
+What was posted for a discrepancy counts at once, also while a run goes on that began before: it is what the run itself asks for.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,6 @@ facts AS (
         CROSS JOIN LATERAL (VALUES ('discrepancy:' || d.id), ('discrepancy:' || d.id || ':ours'), ('discrepancy:' || d.id || ':suspense'))
             AS r (reference)
         JOIN ledger_ledgertransaction t ON t.reference = r.reference
-    WHERE {SEEN}
 ),
 booked AS (
     SELECT f.about, f.id, min(f.occurred_at) AS first_at, max(f.posted_at) AS last_at, min(e.currency) AS currency,

@@ -11,7 +11,7 @@ from billing.reconciliation.matching import SEEN, Seen
 
 _BOOKS = f"""
     SELECT e.currency, sum(e.amount) FROM ledger_ledgerentry e JOIN ledger_ledgertransaction t ON t.id = e.transaction_id
-    WHERE e.account = %(code)s AND e.owner = %(owner)s AND {SEEN}
+    WHERE e.account = %(code)s AND e.owner = %(owner)s AND (t.reference LIKE 'discrepancy:%%' OR {SEEN})
     GROUP BY e.currency
 """
 
