@@ -180,7 +180,10 @@ def movement(found: Any) -> GatewayMovement:
 
 
 def _claim(source: Any) -> str:
-    """Which of our rows the metadata of a charge or a refund names."""
+    """Which of our rows the metadata of a charge or a refund names; in a connected account which transfer or reversal moved it."""
+    for field, moved in (("source_transfer", "transfer"), ("source_transfer_reversal", "reversal")):
+        if found := _id(getattr(source, field, None)):
+            return f"{moved}:{found}"
     name = {"charge": "payment", "refund": "refund"}.get(source.object)
     key = _metadata(source).get(f"{name}_id") if name else None
     return f"{name}:{key}" if key else ""

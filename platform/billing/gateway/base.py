@@ -44,7 +44,7 @@ class BalanceTransaction:
 @dataclass(frozen=True, slots=True)
 class GatewayMovement:
     """A balance transaction of Stripe's list; amount, fee: minor units of `currency` (upper case). claim: "payment:<id>" or
-    "refund:<id>" where the source's metadata names one of ours.
+    "refund:<id>" where the source's metadata names one of ours, "transfer:tr_…" or "reversal:trr_…" for what a connected account got.
     """
 
     id: str

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
+from billing.models import Transfer
 from ledger.chart import STRIPE_BALANCE, Account
 
 
@@ -24,5 +25,8 @@ PLATFORM = StripeAccount()
 
 
 def every() -> Iterator[StripeAccount]:
-    """The platform's account first."""
+    """The platform's account first, then those that money of ours was ever moved to."""
     yield PLATFORM
+    moved = Transfer.objects.filter(state=Transfer.State.SUCCEEDED).order_by("stripe_account_id")
+    for stripe_id, organization_id in moved.values_list("stripe_account_id", "account__organization_id").distinct():
+        yield StripeAccount(stripe_id, organization_id)

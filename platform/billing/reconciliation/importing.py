@@ -12,7 +12,7 @@ from billing.reconciliation.accounts import StripeAccount
 
 # Stripe never changes a movement; looking this far behind the newest known one is for what a shifted clock or a slow replica held back.
 OVERLAP = timedelta(days=2)
-_CLAIM = re.compile(r"(payment|refund):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CLAIM = re.compile(r"(payment|refund):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(transfer|reversal):trr?_[A-Za-z0-9_]{1,45}")
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("stripe_id", "text"),
     ("type", "text"),

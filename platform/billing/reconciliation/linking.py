@@ -23,9 +23,14 @@ def _link(about: str, table: str, condition: str) -> str:
     return f"UPDATE billing_balancetransaction m SET about = {about} FROM {table} WHERE {_FREE} AND {condition}"
 
 
+def _named(kind: str) -> str:
+    """What the claim says behind this word."""
+    return f"CASE WHEN m.claim LIKE '{kind}:%%' THEN substr(m.claim, {len(kind) + 2}) END"
+
+
 def _of(kind: str) -> str:
     """Our row that the source's metadata claims."""
-    return f"CASE WHEN m.claim LIKE '{kind}:%%' THEN substr(m.claim, {len(kind) + 2})::uuid END"
+    return f"({_named(kind)})::uuid"
 
 
 _PLATFORM = (
@@ -62,6 +67,19 @@ _PLATFORM = (
         )
     ),
 )
+_REVERSAL = "'transfer:' || r.transfer_id || ':reversal:' || r.id"
+_PAYOUT = "'payout:' || p.id || ':{0}' || " + _RETRY.format("p.retries")
+_TRANSFERS = (
+    _link("'transfer:' || t.id", "billing_transfer t", "m.type = 'transfer' AND t.stripe_transfer_id = m.source"),
+    _link(_REVERSAL, "billing_transferreversal r", "m.type = 'transfer_refund' AND r.stripe_balance_transaction_id = m.stripe_id"),
+    _link(_REVERSAL, "billing_transferreversal r", "m.type = 'transfer_refund' AND r.stripe_reversal_id = m.source"),
+)
+_CONNECTED = (
+    _link("'transfer:' || t.id", "billing_transfer t", f"t.stripe_transfer_id = {_named('transfer')}"),
+    _link(_REVERSAL, "billing_transferreversal r", f"r.stripe_reversal_id = {_named('reversal')}"),
+    _link(_PAYOUT.format("created"), "billing_payoutrequest p", "m.type = 'payout' AND p.stripe_payout_id = m.source"),
+    _link(_PAYOUT.format("failed"), "billing_payoutrequest p", "m.type = ANY(%(returned)s) AND p.stripe_payout_id = m.source"),
+)
 
 
 def link(rows: Sequence[int], *, is_platform: bool) -> None:
@@ -72,7 +90,8 @@ def link(rows: Sequence[int], *, is_platform: bool) -> None:
         "refunds": list(REFUNDS),
         "failures": list(REFUND_FAILURES),
         "disputes": list(DISPUTES),
+        "returned": ["payout_failure", "payout_cancel"],
     }
     with connection.cursor() as cursor:
-        for statement in _PLATFORM if is_platform else ():
+        for statement in (*_PLATFORM, *_TRANSFERS) if is_platform else _CONNECTED:
             cursor.execute(statement, given)
