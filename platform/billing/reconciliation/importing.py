@@ -65,3 +65,9 @@ def since(account: StripeAccount) -> datetime | None:
     whole = ReconciliationPart.objects.filter(account=account.stripe_id, cut_at__isnull=False, newest_at__isnull=False)
     newest = whole.order_by("-cut_at").values_list("newest_at", flat=True).first()
     return newest - OVERLAP if newest is not None else None
+
+
+def measure() -> None:
+    """Have PostgreSQL look at the table that has just grown, before the comparison is planned by what it believes of it."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE billing_balancetransaction")

@@ -22,11 +22,13 @@ SEEN = """(%(snapshot)s = '' OR t.posted_at < %(old)s OR t.xact = pg_current_xac
 _COMPARE = f"""
 WITH names AS MATERIALIZED (SELECT DISTINCT unnest(%(names)s::text[]) AS about),
 moved AS (
-    SELECT n.about, m.id, m.stripe_id, m.currency, m.amount, m.fee, m.type, m.reporting_category, m.created_at
-    FROM names n JOIN billing_balancetransaction m ON m.account = %(account)s AND m.about = n.about AND m.about <> ''
-    UNION ALL
-    SELECT n.about, m.id, m.stripe_id, m.currency, m.amount, m.fee, m.type, m.reporting_category, m.created_at
-    FROM names n JOIN billing_balancetransaction m ON m.stripe_id = n.about AND m.account = %(account)s AND m.about = ''
+    SELECT n.about, m.* FROM names n CROSS JOIN LATERAL (
+        SELECT id, currency, amount, fee, type, reporting_category, created_at FROM billing_balancetransaction
+        WHERE account = %(account)s AND about = n.about AND about <> ''
+        UNION ALL
+        SELECT id, currency, amount, fee, type, reporting_category, created_at FROM billing_balancetransaction
+        WHERE stripe_id = n.about AND account = %(account)s AND about = ''
+    ) m
 ),
 theirs AS (
     SELECT about, currency, sum(amount) AS amount, sum(fee) AS fee, min(created_at) AS first_at, max(created_at) AS last_at,

@@ -81,6 +81,8 @@ def imported(*, part: ReconciliationPart, page: MovementPage) -> None:
         locked.newest_at = locked.newest_at or found[0].created_at
     if not page.has_more:
         at = timezone.now()
+        if locked.imported >= BATCH:
+            importing.measure()
         locked.check_stripe(at=at, snapshot=matching.snapshot(), to_check=_to_check(locked).count())
     locked.save(update_fields=["state", "cursor", "imported", "newest_at", "cut_at", "snapshot", "to_check", "moved_at"])
 
