@@ -168,12 +168,19 @@ class PayoutRequestAdmin(ConsoleModelAdmin):
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
         return (
             ("earnings/", "billing_earnings", self.earnings_view),
-            ("<str:object_id>/statement.<str:kind>", "billing_payout_statement", self.statement_view),
+            ("<str:object_id>/statement.csv", "billing_payout_statement_csv", self.csv_view),
+            ("<str:object_id>/statement.pdf", "billing_payout_statement_pdf", self.pdf_view),
         )
 
-    def statement_view(self, request: HttpRequest, model_admin: Any, object_id: str, kind: str) -> HttpResponseBase:
+    def csv_view(self, request: HttpRequest, model_admin: Any, object_id: str) -> HttpResponseBase:
+        return self._file(request, object_id, "csv")
+
+    def pdf_view(self, request: HttpRequest, model_admin: Any, object_id: str) -> HttpResponseBase:
+        return self._file(request, object_id, "pdf")
+
+    def _file(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponseBase:
         payout = self.get_object(request, object_id)
-        if payout is None or not self.has_view_permission(request, payout) or kind not in ("csv", "pdf"):
+        if payout is None or not self.has_view_permission(request, payout):
             raise Http404
         try:
             statement = payout_statements.find(payout_request_id=payout.pk, by=self.actor(request))
@@ -201,7 +208,7 @@ class PayoutRequestAdmin(ConsoleModelAdmin):
         statement = obj.statements.order_by("-number").first()
         if statement is not None:
             name, site = "admin:billing_payout_statement", self.admin_site.name
-            links = [reverse(name, args=[obj.public_id, kind], current_app=site) for kind in ("pdf", "csv")]
+            links = [reverse(f"{name}_{kind}", args=[obj.public_id], current_app=site) for kind in ("pdf", "csv")]
             amounts = [columns.as_money(one, obj.currency) for one in (statement.opening, statement.movements, statement.closing)]
             files = columns.joined_html(columns.as_anchor(links[0], "PDF"), " ", columns.as_anchor(links[1], "CSV"))
             rows.append([*amounts, columns.as_moment(statement.period_to), files])
