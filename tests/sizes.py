@@ -19,6 +19,7 @@ class Sizes:
     state_machine_steps: int
     schemathesis_examples: int
     bulk_rows: int
+    bulk_fault_rows: int  # refunds of a bulk run whose worker is killed; each is paid and refunded at Stripe's stand-in
     list_rows: int
 
 
@@ -34,6 +35,7 @@ SMALL = Sizes(
     state_machine_steps=15,
     schemathesis_examples=15,
     bulk_rows=120,
+    bulk_fault_rows=4,
     list_rows=2_000,
 )
 LARGE = Sizes(
@@ -48,6 +50,7 @@ LARGE = Sizes(
     state_machine_steps=40,
     schemathesis_examples=150,
     bulk_rows=10_000,
+    bulk_fault_rows=40,
     list_rows=100_000,
 )
 SIZES = LARGE if SOAK else SMALL
