@@ -23,6 +23,8 @@ SCREENS = {
     "billing.refund": "payment.view",
     "billing.dispute": "payment.view",
     "billing.document": "payment.view",
+    "billing.connectedaccount": "connect.view",
+    "billing.payoutrequest": "payout.view",
     "admin_ext.bulkrun": "payment.view",
     "billing.stripecommand": "ledger.view",
     "billing.reconciliationrun": "ledger.view",
@@ -42,7 +44,13 @@ SCREENS = {
     "accounts.user": "user.view",
 }
 # Objects of an organization as a whole; everything else of an organization belongs to one member in it.
-WHOLE = {"organizations.organization", "organizations.membership", "audit.auditentry"}
+WHOLE = {
+    "organizations.organization",
+    "organizations.membership",
+    "audit.auditentry",
+    "billing.connectedaccount",
+    "billing.payoutrequest",
+}
 
 
 @dataclass(frozen=True)
@@ -64,12 +72,18 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Press:
-    """typed: what the dialog posts; given: what the operation is called with. asks_first: before it looks for the object."""
+    """typed: what the dialog posts; given: what the operation is called with. asks_first: before it looks for the object.
+
+    seen: what shows the operation its object, where that is not the screen's. first: what is so before the button is looked for,
+    taken back with what it does.
+    """
 
     permission: str
     typed: dict[str, Any] = field(default_factory=dict)
     given: Callable[[], dict[str, Any]] = dict
     asks_first: bool = False
+    seen: str = ""
+    first: Callable[[World], object] | None = None
 
 
 def _session() -> dict[str, Any]:
@@ -91,6 +105,9 @@ class _Document:
 
 
 _REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
+_PAYOUT = {"currency": "USD", "amount": "20.00"}
+_WEEKLY = {"payout_schedule": "weekly"}
+_WRONG = {"why": "The account looks wrong"}
 _WHY = {"reason": "Agreed with the bank"}
 BUTTONS = {
     "billing.payment:refund": Press("payment.refund", _REFUND, lambda: {"amount": 1000, "reason": "other", "source": "console"}),
@@ -122,6 +139,23 @@ BUTTONS = {
         {"title": "Part two", "starts_at": _clock(days=20, hours=1), "ends_at": _clock(days=20, hours=2)},
         _session,
     ),
+    "events.session:edit_session": Press(
+        "event.manage",
+        {"title": "Renamed", "starts_at": _clock(days=20, hours=1), "ends_at": _clock(days=20, hours=2)},
+        lambda: {"title": "Renamed"},
+    ),
+    "events.session:remove_session": Press("event.manage"),
+    "organizations.organization:set_up_payouts": Press("connect.manage", first=lambda world: world.without_account()),
+    "billing.connectedaccount:request_payout": Press(
+        "payout.request", _PAYOUT, lambda: {**_PAYOUT, "amount": 2000, "source": "console"}, seen="organization.view"
+    ),
+    "billing.connectedaccount:payout_schedule": Press("payout.request", _WEEKLY, lambda: _WEEKLY),
+    "billing.payoutrequest:approve": Press("payout.approve"),
+    "billing.payoutrequest:reject": Press("payout.approve", _WRONG, lambda: _WRONG),
+    "billing.payoutrequest:hold": Press("payout.approve", _WRONG, lambda: _WRONG),
+    "billing.payoutrequest:release": Press("payout.approve"),
+    "billing.payoutrequest:retry": Press("payout.approve"),
+    "billing.payoutrequest:cancel": Press("payout.request"),
     "billing.inboundevent:replay": Press("inbound_event.replay"),
     "core.job:retry": Press("job.retry", asks_first=True),
     "notifications.message:resend": Press("job.retry", asks_first=True),
@@ -131,6 +165,7 @@ BULK = {
     "billing.payment:payment_refund": "payment.refund",
     "registrations.registration:registration_refund": "payment.refund",
     "billing.refund:refund_approve": "refund.approve",
+    "billing.payoutrequest:payout_approve": "payout.approve",
     "billing.inboundevent:inbound_event_replay": "inbound_event.replay",
     "core.job:job_retry": "job.retry",
     "notifications.message:message_resend": "job.retry",
@@ -198,6 +233,13 @@ ROUTES = {
     "POST /api/v1/registrations/{registration_id}/refund": Route(
         "registration.view", "payment.refund", "registrations.registration", (202, ""), {"amount": 1000}
     ),
+    "GET /api/v1/organizations/{organization_id}/balance": Route("organization.view", "payout.view", "organizations.organization"),
+    "GET /api/v1/organizations/{organization_id}/payouts": Route("organization.view", "payout.view", "organizations.organization"),
+    "POST /api/v1/organizations/{organization_id}/payouts": Route(
+        "organization.view", "payout.request", "organizations.organization", (201, ""), {"currency": "USD", "amount": 2000}
+    ),
+    "GET /api/v1/payouts/{payout_id}": Route("payout.view", "payout.view", "billing.payoutrequest"),
+    "GET /api/v1/payouts/{payout_id}/statement": Route("payout.view", "payout.view", "billing.payoutrequest"),
 }
 # Public, or about nothing but what is one's own: no permission decides there.
 WITHOUT_PERMISSION = {
@@ -214,8 +256,8 @@ WITHOUT_PERMISSION = {
     "DELETE /api/v1/me/sessions",
     "DELETE /api/v1/me/sessions/{session_id}",
 }
-# Operations alone ask for these so far: no screen, button or route does; a run is started by a form above its list.
-WITHOUT_SURFACE = {"reconciliation.run", "connect.view", "connect.manage", "payout.view", "payout.request", "payout.approve"}
+# No screen, button or route asks for these: a run is started by a form above its list.
+WITHOUT_SURFACE = {"reconciliation.run"}
 
 
 def driven() -> set[str]:

@@ -16,16 +16,29 @@ from accounts.models import User
 from admin_ext.console import bulk_runs
 from audit.actor import Actor
 from audit.models import AuditEntry
-from billing import refund_sync
-from billing.models import ChargeFee, Dispute, DisputeResponse, FeeSchedule, Payment, Refund, StripeCommand, TaxRate
-from events.models import Event
+from billing import payout_approval, payout_submission, payout_sync, refund_sync, stripe_balances
+from billing.gateway.base import Held
+from billing.models import (
+    ChargeFee,
+    ConnectedAccount,
+    Dispute,
+    DisputeResponse,
+    FeeSchedule,
+    Payment,
+    PayoutStatement,
+    Refund,
+    StripeCommand,
+    TaxRate,
+)
+from events.models import Event, Session
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
 from organizations.models import Membership, Organization
 from tests.admin_ext import making
 from tests.factories import reconciliation
 from tests.factories.accounts import usable_account
-from tests.factories.billing import intent_for, sync
+from tests.factories.billing import finance, intent_for, paid_payment, sync
+from tests.factories.payouts import PLENTY, approved_payout, now, requested_payout
 from tests.factories.people import actor
 from tests.organizations.expected import ROLES, STAFF, TABLE
 
@@ -58,6 +71,10 @@ class World:
         found = self.rows.get(f"{label}:{button}") or self.rows.get(label)
         assert found is not None, f"Add an object of {label} to the matrix's world, so that its screen and its buttons are tried."
         return found
+
+    def without_account(self) -> None:
+        """The organization's account for payouts becomes another one's."""
+        ConnectedAccount.objects.filter(organization=self.north).update(organization=making.organization("Spare"))
 
     def look(self, subject: "Subject") -> Callable[[Client, str], Any]:
         """GET as the subject; a page that was read in an earlier test is not read again, since every test ends where it began."""
@@ -122,7 +139,7 @@ def build() -> World:
     staff = {group: making.user(group, groups=(group,)) for group in STAFF}
     usable_account(north)
     usable_account(rival)
-    rows = {**_of_the_organization(north, host), **_of_the_platform(host), **_of_reconciliation(north)}
+    rows = {**_of_the_organization(north, host), **_of_payouts(north), **_of_the_platform(host), **_of_reconciliation(north)}
     return World(north, host, colleague, outsider, former, staff, rows)
 
 
@@ -148,6 +165,7 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "events.event:publish": draft,
         "events.event:unpublish": unsold,
         "events.session": event.sessions.get(),
+        "events.session:remove_session": _second_session(unsold),
         "registrations.registration": place,
         "registrations.registration:cancel": making.registration(event),
         "billing.payment": paid,
@@ -180,6 +198,33 @@ def _failed(event: Event) -> Payment:
     making.registration(event, payment=payment, confirmed=False)
     refused = intent_for(payment, status="requires_payment_method", error="The card was declined.")
     return sync(payment, refused)
+
+
+def _second_session(event: Event) -> Session:
+    first = event.sessions.get()
+    return Session.objects.create(event=event, title="Part two", starts_at=first.ends_at, ends_at=event.ends_at)
+
+
+def _of_payouts(north: Organization) -> dict[str, Model]:
+    """One open payout a currency is all that an account may have; the failed one is in the currency that can still be asked for."""
+    for currency in ("USD", "EUR", "GBP", "KWD"):
+        paid_payment(amount=200_000, currency=currency, organization=north)
+    held_there = dict.fromkeys(("USD", "EUR", "GBP", "KWD"), Held(PLENTY, 0))
+    stripe_balances.store(account_id=None, found=held_there, at=timezone.now())
+    failed, held = approved_payout(north, 20_000), approved_payout(north, 20_000, currency="GBP")
+    payout_submission.begin(payout_request_id=failed.pk, at=timezone.now())
+    payout_sync.fail(payout_request_id=failed.pk, attempt=1, why="declined", at=timezone.now(), by=Actor.system("tests"))
+    payout_approval.hold(payout_request_id=held.pk, why="Looks wrong", by=finance())
+    waiting = requested_payout(north, 20_000, currency="EUR")
+    sums = {**dict.fromkeys(("number", "opening", "movements", "closing", "residual"), 0), "period_to": timezone.now()}
+    PayoutStatement.objects.create(payout_request=waiting, organization_id=north.pk, currency="EUR", **sums)
+    return {
+        "billing.connectedaccount": waiting.account,
+        "billing.payoutrequest": waiting,
+        "billing.payoutrequest:hold": approved_payout(north, 20_000, currency="KWD"),
+        "billing.payoutrequest:release": held,
+        "billing.payoutrequest:retry": now(failed),
+    }
 
 
 def _of_the_platform(host: User) -> dict[str, Model]:

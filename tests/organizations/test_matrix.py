@@ -47,11 +47,12 @@ class TestOperations:
             label, name = cell.split(":")
             button = getattr(type(admin_of(label)), name).button
             call = {button.id_argument: world.row(admin_of(label).model, name).pk, **press.given(), "by": by}
-            answers[cell] = self._answer(lambda button=button, call=call: button.operation(**call))
-            expected[cell] = self._expected(subject, press.permission, sees=press.asks_first or subject.is_staff or sees(subject, label))
+            answers[cell] = self._answer(lambda button=button, call=call: button.operation(**call), world, press.first)
+            found = subject.reaches(press.seen, whole=label in drivers.WHOLE) if press.seen else sees(subject, label)
+            expected[cell] = self._expected(subject, press.permission, sees=press.asks_first or subject.is_staff or found)
         for cell, (seen, permission, call) in drivers.OPERATIONS.items():
             whole = seen == "organization.view"
-            answers[cell] = self._answer(lambda call=call: call(world, by))
+            answers[cell] = self._answer(lambda call=call: call(world, by), world)
             visible = subject.is_staff or subject.reaches(seen, whole=whole)
             expected[cell] = self._expected(subject, permission, sees=visible)
         assert answers == expected
@@ -70,8 +71,10 @@ class TestOperations:
             return ABSENT
         return DONE if subject.reaches(permission) else REFUSED
 
-    def _answer(self, call: Any) -> str:
+    def _answer(self, call: Any, world: World, first: Any = None) -> str:
         with undone():
+            if first:
+                first(world)
             before = writes()
             try:
                 call()
@@ -125,9 +128,13 @@ class TestConsoles:
             if site == "console" and not on_organizers_console(label):
                 continue
             address = f"{page(site, world.row(admin_of(label).model, name)).removesuffix('change/')}{name.replace('_', '-')}/"
-            shown = look(client, address.removesuffix(f"{name.replace('_', '-')}/") + "change/")
-            offered = shown.status_code == 200 and address in shown.content.decode()
-            answers[cell] = (offered, self._pressed(client, address, press, admin_of(label), name))
+            with undone():
+                if press.first:
+                    press.first(world)
+                page_address = address.removesuffix(f"{name.replace('_', '-')}/") + "change/"
+                shown = (Client.get if press.first else look)(client, page_address)
+                offered = shown.status_code == 200 and address in shown.content.decode()
+                answers[cell] = (offered, self._pressed(client, address, press, admin_of(label), name))
             visible = subject.may(drivers.SCREENS[label]) and sees(subject, label)
             may = visible and subject.reaches(press.permission)
             expected[cell] = (may, DONE if may else REFUSED if visible else ABSENT)
@@ -235,7 +242,7 @@ class TestApi:
             method, path = address.split()
             row: Any = world.rows[route.row]
             document: Any = world.rows["billing.document"]
-            ids = dict.fromkeys(("event", "event_id", "registration_id"), row.public_id)
+            ids = dict.fromkeys(("event", "event_id", "registration_id", "organization_id", "payout_id"), row.public_id)
             target = path.format(**ids, document_id=document.public_id)
             answers[address] = self._asked(client, method, target, route)
             if subject.relation == "staff" or subject.reaches(route.sees):
