@@ -1,6 +1,6 @@
 """What people type about events: prices in major units, times as the clocks at the event show them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +16,14 @@ from unfold.widgets import (
 )
 
 from admin_ext.console.dialogs import Dialog
+from billing import refund_terms
 from core.errors import InvalidInput
 from core.money import Money, parse_major
 from events import commitments, local_times, publishing
 from events.models import Event, Session
 from organizations.models import Membership
 
+PLATFORM_TERMS, NO_REFUNDS, OWN_TERMS = "platform", "none", "own"
 LOCAL = "%Y-%m-%dT%H:%M"
 
 
@@ -48,9 +50,22 @@ def read_at_the_event(form: Any, names: Iterable[str], zone: str) -> None:
                 form.add_error(name, str(refusal))
 
 
+def _refunds(terms: list[dict[str, int]] | None) -> str:
+    return PLATFORM_TERMS if terms is None else OWN_TERMS if terms else NO_REFUNDS
+
+
+def _refund_choices(event: Event | None) -> Iterator[tuple[str, str]]:
+    """The event's own tiers can be kept where it has some; they are not written here."""
+    yield PLATFORM_TERMS, f"The platform's terms: {refund_terms.sentence(refund_terms.DEFAULT_TERMS)}"
+    yield NO_REFUNDS, refund_terms.sentence([])
+    if event is not None and event.refund_terms:
+        yield OWN_TERMS, refund_terms.sentence(event.refund_terms)
+
+
 class EventForm(forms.ModelForm):  # type: ignore[type-arg]
     """price: major units of the currency. Moments are of the event's own time zone."""
 
+    NOT_OF_THE_EVENT = ("price", "refunds", "host_email", "organization")
     TIMES = ("starts_at", "ends_at", "registration_opens_at", "registration_closes_at")
     starts_at = LocalMoment(label="Starts", help_text="As the clocks at the event show it.")
     ends_at = LocalMoment(label="Ends")
@@ -67,6 +82,8 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Host's email", required=False, widget=UnfoldAdminEmailInputWidget, help_text="A member of the organization. Left empty: you."
     )
 
+    refunds = forms.ChoiceField(required=False)
+
     class Meta:
         model = Event
         fields: tuple[str, ...] = ()
@@ -75,8 +92,21 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
         instance: Event | None = options.get("instance")
         if instance is not None:
             shown = {name: _local(getattr(instance, name), instance.time_zone) for name in self.TIMES}
-            options["initial"] = {**shown, "price": str(instance.price.major), **(options.get("initial") or {})}
+            options["initial"] = {
+                **shown,
+                "price": str(instance.price.major),
+                "refunds": _refunds(instance.refund_terms),
+                **(options.get("initial") or {}),
+            }
         super().__init__(*args, **options)
+        if "refunds" in self.fields:
+            self.fields["refunds"] = forms.ChoiceField(
+                label="Refunds",
+                choices=list(_refund_choices(instance)),
+                widget=UnfoldAdminSelectWidget,
+                required=False,
+                help_text="Places that are sold already keep their terms.",
+            )
         if "currency" in self.fields:
             choices = [(one, one) for one in settings.SETTLEMENT_CURRENCIES]
             self.fields["currency"] = forms.ChoiceField(label="Currency", choices=choices, widget=UnfoldAdminSelectWidget)
@@ -102,13 +132,20 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def changes(self) -> dict[str, Any]:
         """What was typed, in the names and units of the operation."""
-        names = {name for name in self.changed_data if name not in ("price", "host_email", "organization")}
+        names = {name for name in self.changed_data if name not in self.NOT_OF_THE_EVENT}
         if "time_zone" in self.changed_data:
             names |= {name for name in self.TIMES if name in self.cleaned_data}  # the same clock time is another moment
         found = {name: self.cleaned_data[name] for name in names}
+        if "refunds" in self.changed_data:
+            found |= self.chosen_terms()
         if {"price", "currency"} & set(self.changed_data):
             found["price_amount"] = self.cleaned_data["price_amount"]
         return found
+
+    def chosen_terms(self) -> dict[str, Any]:
+        """Nothing where the event keeps its own tiers, or nothing was chosen."""
+        chosen: dict[str, dict[str, Any]] = {PLATFORM_TERMS: {"refund_terms": None}, NO_REFUNDS: {"refund_terms": []}}
+        return chosen.get(self.cleaned_data.get("refunds", ""), {})
 
 
 def _local(value: datetime | None, zone: str) -> str | None:

@@ -14,7 +14,6 @@ from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
 from admin_ext.event_forms import EventForm, PublishDialog, SessionDialog, SessionEditDialog, UnpublishDialog, host_of
-from billing import refund_terms
 from core.errors import InvalidInput
 from events import authoring, preview_links, publishing, sessions
 from events.models import Event, Session
@@ -28,8 +27,8 @@ class EventAdmin(ConsoleModelAdmin):
     edit_permission = add_permission = Permission.EVENT_MANAGE
     edit_fields = (
         "title", "description", "format", "venue", "country", "online_url", "starts_at", "ends_at", "time_zone", "registration_opens_at",
-        "registration_closes_at", "capacity", "price", "currency", "tax_category", "is_listed", "guests_allowed", "credit_type", "credits",
-        "organization", "host_email",
+        "registration_closes_at", "capacity", "price", "currency", "tax_category", "refunds", "is_listed", "guests_allowed", "credit_type",
+        "credits", "organization", "host_email",
     )  # fmt: skip
     list_display = ["title", "state_badge", "starts", "seats", "price_shown", "host_link", "organization_link"]
     list_filter = [
@@ -63,11 +62,11 @@ class EventAdmin(ConsoleModelAdmin):
     published, created = columns.moment("published_at", "Published", zone="time_zone"), columns.moment("created_at", "Created")
     price_shown = columns.money("price_amount", "Price")
     host_link, organization_link = columns.link("host", "Host"), columns.link("organization", "Organization")
-    terms = columns.terms("refund_terms", "Refund terms", otherwise=refund_terms.DEFAULT_TERMS)
+    terms = columns.terms("terms", "Refund terms")
     _what = ("What", {"fields": ["title", "description"]})
     _where = ("Where", {"fields": ["format", "venue", "country", "online_url"]})
     _when = ("When", {"fields": ["time_zone", "starts_at", "ends_at", "registration_opens_at", "registration_closes_at"]})
-    _places = ("Places and price", {"fields": ["capacity", "price", "currency", "tax_category", "is_listed", "guests_allowed"]})
+    _places = ("Places and price", {"fields": ["capacity", "price", "currency", "tax_category", "refunds", "is_listed", "guests_allowed"]})
     _credit = ("Credit", {"fields": ["credit_type", "credits"]})
     add_fieldsets = (("Who", {"fields": ["organization", "host_email"]}), _what, _where, _when, _places, _credit)
     fieldsets = [
@@ -134,7 +133,8 @@ class EventAdmin(ConsoleModelAdmin):
         if organization_id is None:
             raise InvalidInput("Choose the organization that the event is of.", field="organization")
         host = {"host_id": host_of(organization_id, form.cleaned_data["host_email"])} if form.cleaned_data["host_email"] else {}
-        values = {name: value for name, value in form.cleaned_data.items() if name not in ("price", "host_email", "organization")}
+        values = {name: value for name, value in form.cleaned_data.items() if name not in form.NOT_OF_THE_EVENT}
+        values |= form.chosen_terms()
         obj.__dict__.update(authoring.create(organization_id=organization_id, by=actor, **values, **host).__dict__)
 
     def public_page(self, obj: Event) -> Any:

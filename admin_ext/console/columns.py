@@ -213,9 +213,9 @@ def joined_html(*parts: Any) -> SafeString:
     return format_html_join("", "{}", ((part,) for part in parts))
 
 
-def terms(path: str, label: str, *, otherwise: list[dict[str, int]] | None = None) -> Any:
-    """Refund tiers in words; `otherwise` counts where the object has none."""
-    return _column(label, None, lambda _admin, obj: refund_terms.sentence(reach(obj, path) or otherwise or []))
+def terms(path: str, label: str) -> Any:
+    """Refund tiers in words."""
+    return _column(label, None, lambda _admin, obj: refund_terms.sentence(reach(obj, path) or []))
 
 
 def as_anchor(url: str | None, shown: str) -> SafeString:

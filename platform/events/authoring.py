@@ -39,7 +39,10 @@ class EventLocked(DomainError):
 
 
 class Changes(TypedDict, total=False):
-    """The fields of an event that people write; price_amount in minor units of `currency`, moments aware."""
+    """The fields of an event that people write; price_amount in minor units of `currency`, moments aware.
+
+    refund_terms: None for the platform's, an empty list for no refunds.
+    """
 
     title: str
     description: str
@@ -60,7 +63,7 @@ class Changes(TypedDict, total=False):
     guests_allowed: bool
     credit_type: str
     credits: Decimal
-    refund_terms: list[dict[str, int]]
+    refund_terms: list[dict[str, int]] | None
 
 
 class NewEvent(Changes):

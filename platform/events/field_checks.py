@@ -111,7 +111,10 @@ def _credits(value: Any, field: str) -> Decimal:
     return amount
 
 
-def _terms(value: Any, field: str) -> list[dict[str, int]]:
+def _terms(value: Any, field: str) -> list[dict[str, int]] | None:
+    """None: the platform's terms; an empty list: no refunds."""
+    if value is None:
+        return None
     if not refund_terms.valid(value):
         raise InvalidInput("Give the refund terms as tiers of hours before the start and percent, later tiers giving less.", field=field)
     return list(value)

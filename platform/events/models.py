@@ -59,7 +59,7 @@ class Event(FSMModelMixin, BaseModel):
     guests_allowed = models.BooleanField(default=True)
     credit_type = models.CharField(max_length=60, blank=True)
     credits = models.DecimalField(max_digits=6, decimal_places=2, default=0)
-    refund_terms = models.JSONField(default=list, blank=True, help_text="Empty: the platform's terms.")
+    refund_terms = models.JSONField(null=True, blank=True, help_text="Null: the platform's terms. Empty: no refunds.")
     published_at = models.DateTimeField(null=True, editable=False)
 
     objects = EventQuerySet.as_manager()
@@ -103,8 +103,8 @@ class Event(FSMModelMixin, BaseModel):
 
     @property
     def terms(self) -> list[dict[str, int]]:
-        """The refund terms that a sale freezes: its own, or the platform's."""
-        return list(self.refund_terms or refund_terms.DEFAULT_TERMS)
+        """The refund terms that a sale freezes: its own (none at all: no refunds), or the platform's where it has not chosen."""
+        return list(refund_terms.DEFAULT_TERMS if self.refund_terms is None else self.refund_terms)
 
     @property
     def is_online(self) -> bool:

@@ -140,7 +140,7 @@ def _credits(event: Event) -> Iterator[Failure]:
 
 
 def _price(event: Event) -> Iterator[Failure]:
-    if not refund_terms.valid(event.refund_terms):
+    if not refund_terms.valid(event.terms):
         yield Failure("refund_terms", "Give the refund terms as tiers of hours before the start and percent, later tiers giving less.")
     if not event.is_paid:
         return

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.models import AuditEntry
+from billing import refund_terms
 from billing.models import FeeSchedule, Payment, TaxRate
 from billing.quoting import TotalBelowMinimum
 from core.errors import InvalidInput, NotFound
@@ -82,6 +83,13 @@ class TestRegister:
         assert payment.refund_terms == [{"hours_before": 168, "percent": 100}, {"hours_before": 48, "percent": 50}]
         assert payment.release_at == event.ends_at + timedelta(days=3)
         assert seats(event) == 1
+
+    def test_freezes_no_refunds_as_no_refunds(self) -> None:
+        given = register(paid_event(refund_terms=[]), UserFactory())
+
+        payment = Payment.objects.get(pk=given.payment_id)
+        assert payment.refund_terms == []
+        assert refund_terms.percent_at(payment, timezone.now() - timedelta(days=900)) == 0
 
     def test_takes_the_tax_of_the_venue_in_person_and_of_the_buyer_online(self) -> None:
         for jurisdiction, points in (("DE", 1900), ("FR", 2000)):

@@ -158,7 +158,7 @@ def _add_payment(sale: Sale, quote: quoting.Quote, organization: Organization) -
         group=event.public_id,
         amount=quote.total.amount,
         currency=quote.total.currency,
-        refund_terms=event.refund_terms,
+        refund_terms=event.terms,
         refund_fee_policy=organization.refund_fee_policy,
         service_starts_at=event.starts_at,
         release_at=event.ends_at + timedelta(days=organization.payout_hold_days),
