@@ -1,6 +1,6 @@
 """The platform's own account; https://docs.stripe.com/api/accounts."""
 
-from sandbox.stripe.errors import Json, missing_resource
+from sandbox.stripe.errors import Json
 from sandbox.stripe.params import EXPAND
 from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import ACCOUNT_ID, World
@@ -23,13 +23,6 @@ def current(world: World, call: Call) -> Json:
     }
 
 
-def retrieve(world: World, call: Call) -> Json:
-    if call.id != ACCOUNT_ID:
-        raise missing_resource("account", call.id, param="account")
-    return current(world, call)
-
-
 ROUTES = [
     Route("GET", "/v1/account", current, {"expand": EXPAND}),
-    Route("GET", "/v1/accounts/{id}", retrieve, {"expand": EXPAND}),
 ]

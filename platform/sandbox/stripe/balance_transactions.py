@@ -4,7 +4,7 @@ from sandbox.stripe.errors import Json
 from sandbox.stripe.listing import page, short_list
 from sandbox.stripe.params import EXPAND, PAGE, Moment, Text
 from sandbox.stripe.routing import Call, Route
-from sandbox.stripe.world import World, stamp
+from sandbox.stripe.world import World, of, stamp
 
 PENDING_DAYS = 2  # a charge's money becomes available after this
 DAY = 86_400
@@ -20,7 +20,8 @@ def book(  # the fields of a balance transaction
     fee: int = 0,
     reporting_category: str | None = None,
     available_on: int | None = None,
-    description: str | None = None,
+    account: str = "",
+    **words: str | None,
 ) -> Json:
     """Book one movement: `amount` and `fee` in minor units, amount negative when money leaves; net is amount less fee."""
     now = int(world.now())
@@ -32,7 +33,7 @@ def book(  # the fields of a balance transaction
         available_on=available_on if available_on is not None else now,
         balance_type="payments",
         currency=currency,
-        description=description,
+        description=words.get("description"),
         exchange_rate=None,
         fee=fee,
         fee_details=[fee_detail(fee, currency)] if fee else [],
@@ -44,25 +45,32 @@ def book(  # the fields of a balance transaction
     )
     movement["status"] = "pending" if movement["available_on"] > now else "available"
     del movement["livemode"]  # this object has none
-    return keep(world, movement)
+    return keep(world, movement, account=account)
 
 
 def fee_detail(fee: int, currency: str) -> Json:
     return {"amount": fee, "application": None, "currency": currency, "description": "Stripe processing fees", "type": "stripe_fee"}
 
 
-def keep(world: World, movement: Json) -> Json:
+def keep(world: World, movement: Json, *, account: str = "") -> Json:
     """Store a movement and count it into the balance."""
     world.store.sql.execute(
-        "INSERT INTO money VALUES (?, ?, ?, ?)", (movement["id"], movement["currency"], movement["net"], movement["available_on"])
+        "INSERT INTO money VALUES (?, ?, ?, ?, ?)",
+        (movement["id"], movement["currency"], movement["net"], movement["available_on"], account),
     )
-    return world.store.insert(movement)
+    return world.store.insert(movement, account=account)
 
 
 def total(world: World, currency: str) -> int:
-    """Available plus pending, minor units."""
-    row = world.store.sql.execute("SELECT coalesce(sum(net), 0) FROM money WHERE currency = ?", (currency,)).fetchone()
-    return int(row[0])
+    """Available plus pending of the platform, minor units."""
+    sums = "SELECT coalesce(sum(net), 0) FROM money WHERE account = '' AND currency = ?"
+    return int(world.store.sql.execute(sums, (currency,)).fetchone()[0])
+
+
+def available(world: World, currency: str, *, account: str = "") -> int:
+    """What can be sent on now, minor units."""
+    sums = "SELECT coalesce(sum(net), 0) FROM money WHERE account = ? AND currency = ? AND available_on <= ?"
+    return int(world.store.sql.execute(sums, (account, currency, world.now())).fetchone()[0])
 
 
 def _as_of_now(world: World, movement: Json) -> Json:
@@ -75,8 +83,8 @@ def balance(world: World, call: Call) -> Json:
     now = world.now()
     rows = world.store.sql.execute(
         "SELECT currency, coalesce(sum(net) FILTER (WHERE available_on <= ?), 0), coalesce(sum(net) FILTER (WHERE available_on > ?), 0)"
-        " FROM money GROUP BY currency ORDER BY currency",
-        (now, now),
+        " FROM money WHERE account = ? GROUP BY currency ORDER BY currency",
+        (now, now, call.account),
     ).fetchall() or [("usd", 0, 0)]
     return {
         "object": "balance",
@@ -91,14 +99,14 @@ def _part(currency: str, amount: int) -> Json:
 
 
 def retrieve(world: World, call: Call) -> Json:
-    return _as_of_now(world, world.store.require("balance_transaction", call.id))
+    return _as_of_now(world, world.store.require(of(call.account, "balance_transaction"), call.id))
 
 
 def index(world: World, call: Call) -> Json:
-    if call.params.get("payout"):  # there are no payouts here, so none of them has a movement
+    if call.params.get("payout"):  # payouts here are made by hand: which movements they took is nobody's knowledge
         return short_list([], "/v1/balance_transactions")
     equal = {name: call.params.get(name) for name in ("type", "source", "currency")}
-    answer = page(world, call, "balance_transaction", "/v1/balance_transactions", equal=equal)
+    answer = page(world, call, of(call.account, "balance_transaction"), "/v1/balance_transactions", equal=equal)
     for movement in answer["data"]:
         _as_of_now(world, movement)
     return answer
@@ -106,7 +114,7 @@ def index(world: World, call: Call) -> Json:
 
 _FILTERS = {"created": Moment(), "type": Text(), "source": Text(), "payout": Text(), "currency": Text()}
 ROUTES = [
-    Route("GET", "/v1/balance", balance, {"expand": EXPAND}),
-    Route("GET", "/v1/balance_transactions", index, {**PAGE, **_FILTERS}),
-    Route("GET", "/v1/balance_transactions/{id}", retrieve, {"expand": EXPAND}),
+    Route("GET", "/v1/balance", balance, {"expand": EXPAND}, for_accounts=True),
+    Route("GET", "/v1/balance_transactions", index, {**PAGE, **_FILTERS}, for_accounts=True),
+    Route("GET", "/v1/balance_transactions/{id}", retrieve, {"expand": EXPAND}, for_accounts=True),
 ]

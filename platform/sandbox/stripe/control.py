@@ -63,6 +63,14 @@ class Control:
         """Answer the 3-D Secure question of an intent in requires_action; the intent afterwards."""
         return self._dict(self.call("POST", f"/payment_intents/{payment_intent}/challenge", {"passed": passed}))
 
+    def account(self, account: str, state: str, *, currencies: list[str] | None = None) -> Json:
+        """state: complete (onboarded, with a bank account in each currency), restricted (papers are due again), deauthorized."""
+        return self._dict(self.call("POST", f"/accounts/{account}/state", {"state": state, "currencies": currencies}))
+
+    def fail_payout(self, payout: str, *, account: str = "", code: str = "account_closed") -> Json:
+        """The bank does not take it, or sends it back after it was paid."""
+        return self._dict(self.call("POST", f"/payouts/{payout}/fail", {"account": account, "code": code}))
+
     def open_dispute(self, charge: str, *, reason: str = "fraudulent", inquiry: bool = False, amount: int | None = None) -> Json:
         """charge: a charge's or a payment intent's id."""
         return self._dict(self.call("POST", "/disputes", {"charge": charge, "reason": reason, "inquiry": inquiry, "amount": amount}))

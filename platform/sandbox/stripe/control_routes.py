@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.stripe import checkout_payment, deliveries, differences, disputes, due_tasks, faults, loading, refunds, webhook_endpoints
+from sandbox.stripe.connect import accounts, payouts
 from sandbox.stripe.courier import Courier
 from sandbox.stripe.engine import Engine
 from sandbox.stripe.errors import Json, StripeError, invalid, parameter_missing, unknown_route
@@ -61,6 +62,19 @@ def _match(method: str, segments: list[str]) -> tuple[Action, str]:
         if found:
             return found, segments[1]
     raise unknown_route(method, "/_sandbox/" + "/".join(segments))
+
+
+def _account(world: World, account_id: str, given: Json) -> Json:
+    account = world.store.require("account", account_id)
+    if given["state"] == "complete":
+        return accounts.complete(world, account, given.get("currencies"))
+    if given["state"] not in ("restricted", "deauthorized"):
+        raise invalid("Invalid state: must be one of complete, restricted, deauthorized", param="state")
+    return (accounts.restrict if given["state"] == "restricted" else accounts.deauthorize)(world, account)
+
+
+def _fail_payout(world: World, payout_id: str, given: Json) -> Json:
+    return payouts.fail(world, f"{given.get('account', '')}:{payout_id}", given.get("code") or "account_closed")
 
 
 def _reset(world: World, _: str, given: Json) -> Json:
@@ -233,6 +247,8 @@ _ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "checkout/*/pay"): _pay,
     ("POST", "payment_intents/*/settle"): _settle_payment,
     ("POST", "payment_intents/*/challenge"): _challenge,
+    ("POST", "accounts/*/state"): _account,
+    ("POST", "payouts/*/fail"): _fail_payout,
     ("POST", "disputes"): _open_dispute,
     ("POST", "disputes/*/decide"): _decide_dispute,
     ("POST", "refunds/next"): _next_refunds,

@@ -96,7 +96,7 @@ def due(world: World, *, number: int | None = None) -> Delivery | None:
     if row is None:
         return None
     endpoint = world.store.find("webhook_endpoint", row[2])
-    event = world.store.find("event", row[1])
+    event = world.store.named(row[1])
     if endpoint is None or event is None:  # the endpoint was deleted meanwhile
         world.store.sql.execute("DELETE FROM deliveries WHERE number = ?", (row[0],))
         return due(world, number=number)
@@ -135,7 +135,9 @@ def settle(world: World, delivery: Delivery, status: int | None) -> None:
 
 
 def _count_down(world: World, event_id: str) -> None:
-    event = world.store.get("event", event_id)
+    event = world.store.named(event_id)
+    if event is None:
+        return
     event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
     world.store.save(event)
 

@@ -28,6 +28,7 @@ from sandbox.stripe import (
     refunds,
     webhook_endpoints,
 )  # fmt: skip
+from sandbox.stripe.connect import accounts, payouts, transfers
 from sandbox.stripe.errors import Json, StripeError, idempotency_in_use, idempotency_mismatch, invalid, unauthorized
 from sandbox.stripe.faults import Fault
 from sandbox.stripe.routing import Call, Route, Router
@@ -37,7 +38,7 @@ MOST_REQUESTS = 20_000  # remembered for the control API
 KEY_LIFETIME = 24 * 60 * 60  # seconds an idempotency key is remembered
 _MODULES = (
     customers, payment_methods, payment_intents, charges, checkout_sessions, refunds, balance_transactions, events, webhook_endpoints,
-    disputes, account, files,
+    disputes, account, files, accounts, transfers, payouts,
 )  # fmt: skip
 
 
@@ -82,7 +83,7 @@ class Engine:
             path = urlsplit(exchange.target).path
             exchange.fault = faults.take(self.world, exchange.method, path)
             try:
-                _check_headers(exchange.headers)
+                _check_headers(self.world, exchange.headers)
                 if exchange.fault and (refused := faults.refusal(exchange.fault)):
                     raise refused
                 claimed = self._claim(exchange)
@@ -169,7 +170,11 @@ class Engine:
         text = exchange.body if exchange.method == "POST" else urlsplit(exchange.target).query
         given = params.read(route.fields, form.decode(text))
         paths = given.pop("expand", [])
-        return Call(object_id, given, path), paths
+        account_id = exchange.headers.get("stripe-account", ACCOUNT_ID)
+        named = "" if account_id == ACCOUNT_ID else account_id
+        if named and not route.for_accounts:
+            raise invalid(f"The stand-in answers {route.pattern} for the platform only, not for {named}.", stored=False)
+        return Call(object_id, given, path, named), paths
 
     def _log(self, exchange: Exchange) -> None:
         given = form.decode(exchange.body if exchange.method == "POST" else urlsplit(exchange.target).query)
@@ -185,13 +190,13 @@ def _put(exchange: Exchange, status: int, body: Json) -> None:
     exchange.status, exchange.answer = status, json.dumps(body)
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
+def _check_headers(world: World, headers: Mapping[str, str]) -> None:
     """Any test key will do; a live key must never come here, and neither must another version of the API or another account."""
     _check_key(headers)
     version, account_id = headers.get("stripe-version", API_VERSION), headers.get("stripe-account", ACCOUNT_ID)
     if version != API_VERSION:
         raise invalid(f"Invalid Stripe API version: {version}. The sandbox speaks {API_VERSION}.", stored=False)
-    if account_id != ACCOUNT_ID:
+    if account_id != ACCOUNT_ID and world.store.find("account", account_id) is None:
         message = f"The provided key does not have access to account '{account_id}' (or that account does not exist)."
         raise StripeError(403, "invalid_request_error", message, code="account_invalid", stored=False)
 

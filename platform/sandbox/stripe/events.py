@@ -11,8 +11,11 @@ from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import API_VERSION, World, stamp
 
 
-def emit(world: World, kind: str, obj: Json, *, previous: dict[str, Any] | None = None) -> None:
-    """Record an event and queue it for every endpoint that wants it. `previous`: old values of what an update changed."""
+def emit(world: World, kind: str, obj: Json, *, previous: dict[str, Any] | None = None, account: str = "") -> None:
+    """Record an event and queue it for every endpoint that wants it. `previous`: old values of what an update changed.
+
+    account: the connected account in which it happened; only endpoints for connected accounts hear of it.
+    """
     if world.replay and not world.replay.events:
         return
     data: Json = {"object": json.loads(json.dumps(obj))}
@@ -28,13 +31,18 @@ def emit(world: World, kind: str, obj: Json, *, previous: dict[str, Any] | None 
         pending_webhooks=0,
         request={"id": request_id, "idempotency_key": key},
         type=kind,
+        **({"account": account} if account else {}),
     )
     told = [] if world.replay else world.store.select("webhook_endpoint", newest_first=False)
-    endpoints = [endpoint for endpoint in told if _wants(endpoint, kind) and not world.store.setting(f"connect:{endpoint['id']}")]
+    endpoints = [endpoint for endpoint in told if _wants(endpoint, kind) and _is_for(world, endpoint, account)]
     event["pending_webhooks"] = len(endpoints)
-    world.store.insert(event)
+    world.store.insert(event, account=account)
     for endpoint in endpoints:
         deliveries.queue(world, event, endpoint["id"])
+
+
+def _is_for(world: World, endpoint: Json, account: str) -> bool:
+    return bool(world.store.setting(f"connect:{endpoint['id']}")) == bool(account)
 
 
 def _wants(endpoint: Json, kind: str) -> bool:

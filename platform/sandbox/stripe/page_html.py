@@ -91,6 +91,15 @@ _CHALLENGE = Template("""<h1>3-D Secure</h1>
 </form>""")
 
 
+_ONBOARDING = Template("""<h1>Payout account</h1>
+<p>Stripe asks for papers and a bank account here. In this stand-in one button gives them all.</p>
+<p>Account <code>$account</code>, $country.</p>
+<form method="post">
+<button type="submit" name="answer" value="complete">Complete</button>
+<button type="submit" name="answer" value="later" class="second">Later</button>
+</form>""")
+
+
 def _page(title: str, body: str) -> str:
     return _PAGE.substitute(title=escape(title), body=body)
 
@@ -127,3 +136,8 @@ def checkout(session: Json, items: list[Json], *, problem: str) -> str:
 def challenge(intent: Json, amount: str) -> str:
     """The bank's question."""
     return _page("3-D Secure", _CHALLENGE.substitute(amount=escape(amount.upper())))
+
+
+def onboarding(account: Json) -> str:
+    """What Stripe wants to know before it pays an organization out."""
+    return _page("Payout account", _ONBOARDING.substitute(account=escape(account["id"]), country=escape(account["country"])))

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.stripe import checkout_payment, checkout_sessions, currencies, due_tasks, form, page_html
+from sandbox.stripe.connect import accounts
 from sandbox.stripe.errors import Json, StripeError
 from sandbox.stripe.world import World
 
@@ -114,7 +115,23 @@ def _receipt(world: World, intent_id: str, _: dict[str, Any]) -> Page:
     return Page(200, page_html.notice("Receipt", f"Paid: {paid}. Payment {intent['id']}."))
 
 
+def _onboarding(world: World, account_id: str, _: dict[str, Any]) -> Page:
+    account = world.store.find("account", account_id)
+    return _missing() if account is None else Page(200, page_html.onboarding(account))
+
+
+def _onboarded(world: World, account_id: str, given: dict[str, Any]) -> Page:
+    account = world.store.find("account", account_id)
+    if account is None:
+        return _missing()
+    if given.get("answer") == "complete":
+        accounts.complete(world, account)
+    return _returned((world.store.setting(f"onboarding:{account_id}") or {}).get("return_url"))
+
+
 _PAGES = {
+    ("GET", "connect"): _onboarding,
+    ("POST", "connect"): _onboarded,
     ("GET", "pay"): _checkout,
     ("POST", "pay"): _pay,
     ("GET", "3ds"): _challenge,

@@ -91,6 +91,14 @@ class Flag(Field):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Anything(Field):
+    """Taken as it comes: this stand-in knows it and does nothing with it."""
+
+    def parse(self, raw: Any, param: str) -> Any:
+        return raw
+
+
+@dataclass(frozen=True, kw_only=True)
 class Record(Field):
     """A nested object with known keys."""
 

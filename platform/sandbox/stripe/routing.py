@@ -16,6 +16,7 @@ class Call:
     id: str  # the id in the path, or ""
     params: dict[str, Any]
     path: str = ""
+    account: str = ""  # the connected account that is asked about, "" for the platform
 
     def metadata(self) -> dict[str, str]:
         """The metadata of a new object."""
@@ -32,6 +33,7 @@ class Route:
     pattern: str  # "{id}" stands for one segment
     handle: Handler
     fields: Mapping[str, Field] = field(default_factory=dict)
+    for_accounts: bool = False  # whether it answers for connected accounts too
 
 
 class Router:

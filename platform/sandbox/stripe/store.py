@@ -23,7 +23,7 @@ CREATE INDEX IF NOT EXISTS objects_by_source ON objects (kind, json_extract(body
     WHERE json_extract(body, '$.source') IS NOT NULL;
 CREATE INDEX IF NOT EXISTS objects_by_customer ON objects (kind, json_extract(body, '$.customer'))
     WHERE json_extract(body, '$.customer') IS NOT NULL;
-CREATE TABLE IF NOT EXISTS money (id TEXT PRIMARY KEY, currency TEXT, net INTEGER, available_on INTEGER);
+CREATE TABLE IF NOT EXISTS money (id TEXT PRIMARY KEY, currency TEXT, net INTEGER, available_on INTEGER, account TEXT DEFAULT '');
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS due (number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL, task TEXT, subject TEXT);
@@ -81,11 +81,17 @@ class Store:
     def set_setting(self, name: str, value: Any) -> None:
         self.sql.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
-    def insert(self, obj: Json) -> Json:
+    def insert(self, obj: Json, *, account: str = "") -> Json:
+        kind = f"{account}/{obj['object']}" if account else obj["object"]
         self.sql.execute(
-            "INSERT INTO objects (id, kind, created, body) VALUES (?, ?, ?, ?)", (obj["id"], obj["object"], obj["created"], json.dumps(obj))
+            "INSERT INTO objects (id, kind, created, body) VALUES (?, ?, ?, ?)", (obj["id"], kind, obj["created"], json.dumps(obj))
         )
         return obj
+
+    def named(self, object_id: str) -> Json | None:
+        """The object, whosever it is."""
+        row = self.sql.execute("SELECT body FROM objects WHERE id = ?", (object_id,)).fetchone()
+        return None if row is None else _object(row[0])
 
     def save(self, obj: Json) -> Json:
         self.sql.execute("UPDATE objects SET body = ? WHERE id = ?", (json.dumps(obj), obj["id"]))

@@ -121,6 +121,11 @@ class World:
             self.changed.notify_all()
 
 
+def of(account: str, kind: str) -> str:
+    """The kind under which an object is kept: those of a connected account ("" is the platform) are a list of their own."""
+    return f"{account}/{kind}" if account else kind
+
+
 def stamp(world: World, prefix: str, kind: str, **fields: Any) -> Json:
     """The head of a new object: id, object, created, livemode."""
     return {"id": world.new_id(prefix), "object": kind, "created": int(world.now()), "livemode": False, **fields}
