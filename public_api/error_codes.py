@@ -63,6 +63,15 @@ SURFACE: dict[Code, Meaning] = {
 
 # What the domain refuses. A code that is missing here fails a test: every promise is written down.
 DOMAIN: dict[str, Meaning] = {
+    "BOOKS_BUSY": Meaning(409, "The books are being closed at this moment; try again."),
+    "DISCREPANCY_SETTLED": Meaning(409, "The difference is settled already."),
+    "DISPUTE_NOT_ANSWERABLE": Meaning(409, "The dispute takes no answer now; the message says why."),
+    "MONEY_IN_SUSPENSE": Meaning(409, "Money stands in suspense for this difference; settle that first."),
+    "NOTHING_TO_ASK": Meaning(409, "The payment provider knows nothing that could be asked for."),
+    "NOTHING_TO_RETRY": Meaning(409, "The payment needs no second try, or its place can no longer be held."),
+    "PERIOD_NOT_CLOSABLE": Meaning(409, "The period still has differences, or has not ended; the message names what stands in the way."),
+    "PREVIEW_EXPIRED": Meaning(404, "The preview's link is over or was altered; ask the organizer for a new one."),
+    "RECONCILIATION_UNDER_WAY": Meaning(409, "A reconciliation is under way; wait for it."),
     "ACCOUNT_EXISTS": Meaning(409, "The account has a password already."),
     "ALREADY_CANCELLED": Meaning(409, "The registration is cancelled already."),
     "ALREADY_REGISTERED": Meaning(409, "You have a place at this event; `details.registration` names it."),

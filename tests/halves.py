@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-WAITING = ("accounts", "config", "contract", "e2e", "faults", "races", "sandbox")
+WAITING = ("accounts", "config", "contract", "e2e", "faults", "organizations", "races", "sandbox")
 
 
 def folders() -> list[str]:

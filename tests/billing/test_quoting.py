@@ -142,13 +142,13 @@ class TestTax:
         fees()
         tax()
         found = quoted(organization, 5000, jurisdiction="DE")
-        assert found.lines[-1] == QuoteLine("tax", "VAT", 1040, jurisdiction="DE")  # 5475 × 19 % = 1040.25
+        assert found.lines[-1] == QuoteLine("tax", "VAT", 1040, jurisdiction="DE", basis_points=1900)  # 5475 × 19 % = 1040.25
         assert (found.total, found.tax_note) == (Money(6515, "USD"), "VAT 19 % is added.")
 
     def test_is_part_of_the_price_where_the_rate_says_so(self, organization: Organization) -> None:
         tax(inclusive=True)
         found = quoted(organization, 11_900, jurisdiction="DE")
-        assert found.lines[-1] == QuoteLine("tax", "VAT", 1900, jurisdiction="DE", inclusive=True)
+        assert found.lines[-1] == QuoteLine("tax", "VAT", 1900, jurisdiction="DE", inclusive=True, basis_points=1900)
         assert (found.total, found.tax_note) == (Money(11_900, "USD"), "VAT 19 % is included.")
 
     def test_is_none_without_a_row_and_the_quote_says_so(self, organization: Organization) -> None:

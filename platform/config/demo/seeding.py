@@ -16,6 +16,7 @@ from django.utils import timezone
 from billing.gateway.base import GatewayRefused
 from billing.gateway.selection import gateway
 from billing.models import Payment
+from billing.reconciliation import runs
 from config.demo import accounts, books, catalogue, exceptions, moving, operations_side, people, refunding, sales, stripe_side, trail
 from config.demo.copying import copy_rows
 from config.demo.exceptions import Exceptions
@@ -69,6 +70,8 @@ def seed(*, size: int = SIZE) -> Seeded:
             _write(plan, anchor)
         if loading is not None:
             loading.result()
+    with transaction.atomic():
+        runs.nightly()  # so that what was planted is found before the first night
     return Seeded(0 if is_sold else size, len(records))
 
 

@@ -20,14 +20,25 @@ def create(world: World, call: Call) -> Json:
     if balance_transactions.available(world, currency, account=account) < amount:
         raise insufficient("You have insufficient funds in your Stripe account for this transfer.")
     now = int(world.now())
-    payout = stamp(
+    payout = _new(world, call, amount, currency)
+    out = balance_transactions.book(world, "payout", -amount, currency, source=payout["id"], account=account)
+    payout["balance_transaction"] = out["id"]
+    world.store.insert(payout, account=account)
+    emit(world, "payout.created", payout, account=account)
+    world.later(LEAVE, f"{account}:{payout['id']}", at=now + LEAVES_AFTER)
+    world.later(ARRIVE, f"{account}:{payout['id']}", at=now + ARRIVES_AFTER)
+    return payout
+
+
+def _new(world: World, call: Call, amount: int, currency: str) -> Json:
+    return stamp(
         world,
         "po",
         "payout",
         amount=amount,
         application_fee=None,
         application_fee_amount=None,
-        arrival_date=now + ARRIVES_AFTER,
+        arrival_date=int(world.now()) + ARRIVES_AFTER,
         automatic=False,
         balance_transaction=None,
         currency=currency,
@@ -48,13 +59,6 @@ def create(world: World, call: Call) -> Json:
         trace_id=None,
         type="bank_account",
     )
-    out = balance_transactions.book(world, "payout", -amount, currency, source=payout["id"], account=account)
-    payout["balance_transaction"] = out["id"]
-    world.store.insert(payout, account=account)
-    emit(world, "payout.created", payout, account=account)
-    world.later(LEAVE, f"{account}:{payout['id']}", at=now + LEAVES_AFTER)
-    world.later(ARRIVE, f"{account}:{payout['id']}", at=now + ARRIVES_AFTER)
-    return payout
 
 
 def _check_account(world: World, account_id: str, currency: str) -> None:

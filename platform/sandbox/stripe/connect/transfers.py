@@ -90,11 +90,15 @@ def reverse(world: World, call: Call) -> Json:
         account=account,
     )
     world.store.insert(reversal)
+    _count(world, transfer, amount)
+    return reversal
+
+
+def _count(world: World, transfer: Json, amount: int) -> None:
     transfer["amount_reversed"] += amount
     transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
     transfer["reversals"] = _reversals(transfer, world.store.select("transfer_reversal", *_of(transfer["id"]), limit=10))
     emit(world, "transfer.reversed", world.store.save(transfer))
-    return reversal
 
 
 def _of(transfer_id: str) -> tuple[str, tuple[str]]:

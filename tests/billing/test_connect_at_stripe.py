@@ -1,0 +1,257 @@
+"""Accounts, transfers and payouts through Stripe itself: the real library, a real socket, signed events, whatever happens on the line."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import stripe
+
+from billing import connect, payout_submission, payout_sweeps, recovery, refunds, stripe_balances
+from billing.models import ConnectedAccount, PayoutRequest, Transfer, TransferReversal
+from billing.webhooks import receiving
+from core.jobs import RetryLater
+from ledger import balances
+from ledger.chart import connected_balance
+from organizations.models import Organization
+from sandbox.stripe.server import Sandbox
+from tests.draining import drain
+from tests.factories.billing import SYSTEM, finance, payment_at_stripe
+from tests.factories.organizations import OrganizationFactory
+from tests.factories.payouts import approved_payout, now
+
+pytestmark = [pytest.mark.django_db, pytest.mark.gap("2.1"), pytest.mark.rule("M8"), pytest.mark.rule("M13")]
+PAGES = {"return_url": "https://cpd.example/back", "refresh_url": "https://cpd.example/again"}
+AT_ONCE = "4000000000000077"
+
+
+class Bank:
+    """Stripe with both kinds of endpoints, and its clock."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox, self.control = sandbox, sandbox.control
+
+    def deliver(self) -> int:
+        def post(url: str, headers: dict[str, str], body: bytes) -> int:
+            endpoint = "connect" if url.endswith("/connect") else "platform"
+            receiving.receive(endpoint=endpoint, body=body, signature=headers["Stripe-Signature"])
+            return 200
+
+        return self.sandbox.deliver(post)
+
+    def work(self, *, delayed: bool = False) -> None:
+        while self.deliver() + drain(delayed=delayed):
+            pass
+
+    def pass_days(self, days: float) -> None:
+        self.control.advance(days * 86_400)
+        self.work(delayed=True)
+
+    def account(self, organization: Organization, *currencies: str) -> ConnectedAccount:
+        """The organization's account, opened and onboarded as people do it."""
+        assert connect.onboarding_url(organization_id=organization.pk, by=SYSTEM, **PAGES)
+        made = ConnectedAccount.objects.get(organization=organization)
+        self.control.account(made.stripe_account_id or "", "complete", currencies=[one.lower() for one in currencies or ("USD",)])
+        self.work()
+        return ConnectedAccount.objects.get(organization=organization)
+
+    def held(self, account: ConnectedAccount, currency: str = "usd") -> int:
+        found = self.client().v1.balance.retrieve({}, {"stripe_account": account.stripe_account_id or ""})
+        return sum(part.amount for part in found.available if part.currency == currency)
+
+    def client(self) -> stripe.StripeClient:
+        return stripe.StripeClient("sk_test_sandbox", base_addresses={"api": self.sandbox.url})
+
+    def transfers(self) -> int:
+        return len(self.client().v1.transfers.list().data)
+
+
+@pytest.fixture
+def bank(sandbox: Sandbox, settings: Any) -> Bank:
+    client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
+    events: Any = ["*"]
+    made = client.v1.webhook_endpoints.create(
+        {"url": "http://testserver/connect", "enabled_events": events, "connect": True, "api_version": settings.STRIPE_API_VERSION}
+    )
+    settings.STRIPE_CONNECT_WEBHOOK_SECRETS = [made.secret]
+    return Bank(sandbox)
+
+
+def earned(bank: Bank, amount: int = 50_000, currency: str = "USD") -> Organization:
+    """An organization with an account, that earned this much, all of it released and at Stripe."""
+    organization = OrganizationFactory.create()
+    bank.account(organization, currency)
+    payment_at_stripe(bank.sandbox, card=AT_ONCE, amount=amount, currency=currency, organization=organization)
+    payment_at_stripe(bank.sandbox, card=AT_ONCE, amount=amount, currency=currency)  # Stripe's fee has to come from somewhere
+    stripe_balances.read_all()
+    bank.work()
+    return organization
+
+
+def submitted(payout: PayoutRequest) -> PayoutRequest:
+    payout_submission.submit(payout_request_id=payout.pk)
+    return now(payout)
+
+
+class TestAccount:
+    def test_is_opened_once_and_mirrored(self, bank: Bank) -> None:
+        organization = OrganizationFactory.create(country="US")
+        account = bank.account(organization)
+        assert (account.state, account.payouts_enabled, account.currencies) == ("open", True, ["USD"])
+        assert connect.usable_in(organization.pk, "USD")
+        assert connect.onboarding_url(organization_id=organization.pk, by=SYSTEM, **PAGES)
+        assert len(bank.client().v1.accounts.list().data) == 1
+
+        bank.control.account(account.stripe_account_id or "", "restricted")
+        bank.work()
+        assert not connect.usable_in(organization.pk, "USD")
+
+    def test_whose_answer_was_lost_is_found_again(self, bank: Bank, settings: Any) -> None:
+        settings.STRIPE_REQUEST_TIMEOUT = 0.3
+        organization = OrganizationFactory.create()
+        bank.control.fault("timeout_after_success", method="POST", path="/v1/accounts", seconds=1.0)
+        assert connect.onboarding_url(organization_id=organization.pk, by=SYSTEM, **PAGES) is None
+        made = bank.client().v1.accounts.list().data
+        bank.control.account(made[0].id, "complete", currencies=["usd"])
+        bank.work()
+        account = ConnectedAccount.objects.get()
+        assert (account.stripe_account_id, account.payouts_enabled) == (made[0].id, True)
+
+    def test_that_is_taken_away_sells_nothing_more(self, bank: Bank) -> None:
+        organization = OrganizationFactory.create()
+        account = bank.account(organization)
+        bank.control.account(account.stripe_account_id or "", "deauthorized")
+        bank.work()
+        assert ConnectedAccount.objects.get().state == "deauthorized"
+        assert not connect.usable_in(organization.pk, "USD")
+
+    def test_is_read_by_the_clock_where_nobody_told_us(self, bank: Bank) -> None:
+        account = bank.account(OrganizationFactory.create())
+        bank.control.delivery("lost", types=["account.updated"])
+        bank.control.account(account.stripe_account_id or "", "restricted")
+        bank.work()
+        assert ConnectedAccount.objects.get().payouts_enabled
+        ConnectedAccount.objects.update(synced_at=account.created_at.replace(year=2025))
+        payout_sweeps.stale_accounts()
+        assert not ConnectedAccount.objects.get().payouts_enabled
+
+    def test_of_somebody_else_is_none_of_ours(self, bank: Bank) -> None:
+        other = bank.client().v1.accounts.create({"country": "US"}).id
+        bank.control.account(other, "complete")
+        bank.control.account(other, "deauthorized")
+        bank.work()
+        assert not ConnectedAccount.objects.exists()
+
+
+class TestPayout:
+    @pytest.mark.parametrize(("currency", "amount"), [("USD", 50_000), ("JPY", 50_000), ("KWD", 150_000)])
+    def test_goes_from_earnings_to_the_bank(self, bank: Bank, books: Callable[[], None], currency: str, amount: int) -> None:
+        organization = earned(bank, amount, currency)
+        payout = approved_payout(organization, currency=currency)
+        bank.work()
+        books()
+        assert (now(payout).state, now(payout).amount) == (
+            "transferring" if now(payout).stripe_payout_id is None else now(payout).state,
+            amount,
+        )
+        bank.pass_days(3)
+
+        assert now(payout).state == "paid"
+        assert balances.balance(connected_balance(organization.pk), currency) == 0
+        assert (bank.transfers(), Transfer.objects.get().state) == (1, "succeeded")
+        books()
+
+    @pytest.mark.parametrize("path", ["/v1/transfers", "/v1/payouts"])
+    @pytest.mark.parametrize("kind", ["timeout_after_success", "reset_before", "rate_limit", "stored_500"])
+    def test_is_made_once_whatever_happens_on_the_line(self, bank: Bank, settings: Any, kind: str, path: str) -> None:
+        settings.STRIPE_TIMEOUT = 0.3
+        payout = approved_payout(earned(bank))
+        bank.control.fault(kind, method="POST", path=path, **({"seconds": 1.0} if kind == "timeout_after_success" else {}))
+        with pytest.raises(RetryLater):
+            payout_submission.submit(payout_request_id=payout.pk)
+        for _ in range(3):
+            payout_submission.submit(payout_request_id=payout.pk)
+        bank.pass_days(3)
+
+        assert now(payout).state == "paid"
+        account = ConnectedAccount.objects.get(organization=payout.organization)
+        assert (bank.transfers(), bank.held(account)) == (1, 0)
+        made = bank.client().v1.payouts.list({}, {"stripe_account": account.stripe_account_id or ""}).data
+        assert [each.amount for each in made] == [payout.amount]
+
+    def test_fails_with_its_transfer_where_stripe_says_no(self, bank: Bank) -> None:
+        organization = earned(bank)
+        payout = approved_payout(organization)
+        account = ConnectedAccount.objects.get(organization=organization)
+        bank.control.delivery("lost", types=["account.updated"])
+        bank.control.account(account.stripe_account_id or "", "restricted")
+        assert submitted(payout).state == "failed"
+        assert Transfer.objects.get().state == "failed"
+
+    @pytest.mark.parametrize("days", [0.1, 3])
+    def test_that_comes_back_is_paid_by_the_next_one_without_a_transfer(self, bank: Bank, books: Callable[[], None], days: float) -> None:
+        organization = earned(bank)
+        payout = submitted(approved_payout(organization))
+        bank.pass_days(days)
+        account = ConnectedAccount.objects.get(organization=organization)
+        bank.control.fail_payout(now(payout).stripe_payout_id or "", account=account.stripe_account_id or "")
+        bank.work()
+        books()
+        assert now(payout).state == "failed"
+        assert balances.balance(connected_balance(organization.pk), "USD") == payout.amount
+
+        again = submitted(approved_payout(organization))
+        bank.pass_days(3)
+        books()
+        assert (now(again).state, bank.transfers(), bank.held(account)) == ("paid", 1, 0)
+
+    def test_is_refused_by_its_bank_and_says_why(self, bank: Bank) -> None:
+        organization = earned(bank)
+        payout = approved_payout(organization)
+        account = ConnectedAccount.objects.get(organization=organization)
+        bank.control.fault("reset_before", method="POST", path="/v1/payouts")
+        with pytest.raises(RetryLater):
+            payout_submission.submit(payout_request_id=payout.pk)
+        bank.control.delivery("lost", types=["account.updated"])
+        bank.control.account(account.stripe_account_id or "", "restricted")
+        failed = submitted(payout)
+        assert failed.state == "failed"
+
+    def test_is_found_by_the_clock_where_its_events_were_lost(self, bank: Bank) -> None:
+        payout = submitted(approved_payout(earned(bank)))
+        bank.control.delivery("lost")
+        bank.control.advance(3 * 86_400)
+        bank.deliver()
+        assert now(payout).state != "paid"
+        PayoutRequest.objects.update(updated_at=payout.created_at.replace(year=2025))
+        payout_sweeps.payouts_under_way()
+        assert now(payout).state == "paid"
+
+
+class TestRecovery:
+    def test_fetches_back_what_the_account_still_holds(self, bank: Bank, books: Callable[[], None]) -> None:
+        organization = earned(bank)
+        account = ConnectedAccount.objects.get(organization=organization)
+        payout = submitted(approved_payout(organization))
+        bank.pass_days(3)
+        bank.control.fail_payout(now(payout).stripe_payout_id or "", account=account.stripe_account_id or "")
+        bank.work()
+        payment = organization.payments.get()
+        refunds.request(payment_id=payment.pk, amount=20_000, reason="other", source="console", by=finance())
+        bank.work()
+        recovery.recover(organization_id=organization.pk, currency="USD")
+        bank.work()
+        books()
+        assert sum(TransferReversal.objects.filter(state="succeeded").values_list("amount", flat=True)) in (0, 20_000)
+
+    def test_of_somebody_at_stripe_is_recorded(self, bank: Bank, books: Callable[[], None]) -> None:
+        organization = earned(bank)
+        payout = submitted(approved_payout(organization))
+        account = ConnectedAccount.objects.get(organization=organization)
+        bank.pass_days(3)
+        bank.control.fail_payout(now(payout).stripe_payout_id or "", account=account.stripe_account_id or "")
+        bank.work()
+        transfer = Transfer.objects.get()
+        bank.client().v1.transfers.reversals.create(transfer.stripe_transfer_id or "", {"amount": 700})
+        bank.work()
+        books()
+        assert TransferReversal.objects.get().source == "external"
