@@ -234,6 +234,8 @@ class Discrepancy(FSMModelMixin, BaseModel):
     def fix(self, *, at: datetime) -> None:
         self.closed_at = at
 
-    @transition(field=state, source=State.OPEN, target=State.WRITTEN_OFF, operation="billing.reconciliation.fixing.write_off")
+    @transition(
+        field=state, source=[State.OPEN, State.EXPLAINED], target=State.WRITTEN_OFF, operation="billing.reconciliation.fixing.write_off"
+    )
     def write_off(self, *, at: datetime) -> None:
         self.closed_at = at

@@ -103,8 +103,6 @@ def write_off(*, discrepancy_id: UUID, reason: str, by: Actor) -> Discrepancy:
     """Book the difference as lost (or won): both sides agree on return. Raises as `adjust`."""
     row = _locked(discrepancy_id, by)
     _require_person(by)
-    if row.state == Discrepancy.State.EXPLAINED:
-        row.reopen()
     _post(row, WRITE_OFF, reason)
     row.write_off(at=timezone.now())
     row.reason, row.closed_by_id = _reason(reason), by.user_id
