@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import stripe
 
-from billing import connect, payout_submission, payout_sweeps, recovery, refunds, stripe_balances
+from billing import connect, payout_statements, payout_submission, payout_sweeps, recovery, refunds, stripe_balances
+from billing.gateway.base import Held
 from billing.models import ConnectedAccount, PayoutRequest, Transfer, TransferReversal
 from billing.webhooks import receiving
 from core.jobs import RetryLater
+from core.models import Job
 from ledger import balances
 from ledger.chart import connected_balance
 from organizations.models import Organization
@@ -115,6 +117,31 @@ class TestAccount:
         bank.work()
         account = ConnectedAccount.objects.get()
         assert (account.stripe_account_id, account.payouts_enabled) == (made[0].id, True)
+
+    def test_is_made_anew_where_stripe_stored_an_error(self, bank: Bank) -> None:
+        organization = OrganizationFactory.create()
+        bank.control.fault("stored_500", method="POST", path="/v1/accounts")
+        assert connect.onboarding_url(organization_id=organization.pk, by=SYSTEM, **PAGES) is None
+        assert connect.onboarding_url(organization_id=organization.pk, by=SYSTEM, **PAGES)
+        assert len(bank.client().v1.accounts.list().data) == 1
+
+    def test_is_found_where_the_error_came_after_the_work(self, bank: Bank) -> None:
+        organization = OrganizationFactory.create()
+        bank.control.fault("stored_500", method="POST", path="/v1/accounts", work=True)
+        assert connect.onboarding_url(organization_id=organization.pk, by=SYSTEM, **PAGES) is None
+        assert connect.onboarding_url(organization_id=organization.pk, by=SYSTEM, **PAGES)
+        made = bank.client().v1.accounts.list().data
+        assert [each.id for each in made] == [ConnectedAccount.objects.get().stripe_account_id]
+
+    def test_says_why_stripe_opens_no_page(self, bank: Bank) -> None:
+        account = bank.account(OrganizationFactory.create())
+        bank.client().v1.accounts.delete(account.stripe_account_id or "")
+        with pytest.raises(connect.OnboardingRefused, match="does not open"):
+            connect.onboarding_url(organization_id=account.organization_id, by=SYSTEM, **PAGES)
+
+    def test_that_is_not_open_yet_is_not_read(self, bank: Bank) -> None:
+        account = connect.begin(organization_id=OrganizationFactory.create().pk, by=SYSTEM)
+        assert connect.refresh(account_id=account.pk, by=SYSTEM).state == "opening"
 
     def test_that_is_taken_away_sells_nothing_more(self, bank: Bank) -> None:
         organization = OrganizationFactory.create()
@@ -226,6 +253,36 @@ class TestPayout:
         payout_sweeps.payouts_under_way()
         assert now(payout).state == "paid"
 
+    def test_of_nobody_here_changes_nothing(self, bank: Bank) -> None:
+        organization = earned(bank)
+        account = ConnectedAccount.objects.get(organization=organization).stripe_account_id or ""
+        client = bank.client()
+        client.v1.transfers.create({"amount": 900, "currency": "usd", "destination": account})
+        client.v1.payouts.create({"amount": 900, "currency": "usd"}, {"stripe_account": account})
+        bank.pass_days(3)
+        assert not PayoutRequest.objects.exists()
+        assert not Transfer.objects.exists()
+
+    def test_goes_on_where_its_message_was_lost(self, bank: Bank) -> None:
+        payout = approved_payout(earned(bank))
+        Job.objects.all().delete()
+        PayoutRequest.objects.update(updated_at=payout.created_at.replace(year=2025))
+        payout_sweeps.payouts_under_way()
+        bank.work()
+        bank.pass_days(3)
+        assert now(payout).state == "paid"
+
+    def test_has_a_statement_even_where_the_account_was_taken_away(self, bank: Bank) -> None:
+        payout = submitted(approved_payout(earned(bank)))
+        bank.pass_days(3)
+        account = payout.stripe_account_id
+        bank.control.fault("rate_limit", method="GET", path="/v1/balance")
+        with pytest.raises(RetryLater):
+            payout_statements.make(payout_request_id=payout.pk)
+        bank.client().v1.accounts.delete(account)
+        payout_statements.make(payout_request_id=payout.pk)
+        assert now(payout).statements.exists()
+
 
 class TestRecovery:
     def test_fetches_back_what_the_account_still_holds(self, bank: Bank, books: Callable[[], None]) -> None:
@@ -241,7 +298,45 @@ class TestRecovery:
         recovery.recover(organization_id=organization.pk, currency="USD")
         bank.work()
         books()
-        assert sum(TransferReversal.objects.filter(state="succeeded").values_list("amount", flat=True)) in (0, 20_000)
+        reversals = TransferReversal.objects.filter(state="succeeded").values_list("amount", flat=True)
+        assert list(reversals) == [20_000]
+
+    @pytest.mark.parametrize("kind", ["timeout_after_success", "reset_before", "rate_limit", "stored_500"])
+    def test_fetches_back_once_whatever_happens_on_the_line(self, bank: Bank, settings: Any, kind: str) -> None:
+        settings.STRIPE_TIMEOUT = 0.3
+        organization, account = self.stranded(bank)
+        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
+        transfer = Transfer.objects.get().stripe_transfer_id
+        slow = {"seconds": 1.0} if kind == "timeout_after_success" else {}
+        bank.control.fault(kind, method="POST", path=f"/v1/transfers/{transfer}/reversals", **slow)
+        with pytest.raises(RetryLater):
+            recovery.recover(organization_id=organization.pk, currency="USD")
+        for _ in range(3):
+            recovery.recover(organization_id=organization.pk, currency="USD")
+        assert bank.held(account) == 30_000
+        assert list(TransferReversal.objects.values_list("amount", "state")) == [(20_000, "succeeded")]
+
+    def test_leaves_owed_what_stripe_does_not_give_back(self, bank: Bank) -> None:
+        organization, account = self.stranded(bank)
+        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
+        reversal = recovery.next_reversal(account_id=account.pk, currency="USD", held={"USD": Held(50_000, 0)})
+        assert reversal is not None
+        bank.client().v1.payouts.create({"amount": 50_000, "currency": "usd"}, {"stripe_account": account.stripe_account_id or ""})
+        recovery.recover(organization_id=organization.pk, currency="USD")
+        assert TransferReversal.objects.get().state == "failed"
+
+        bank.client().v1.accounts.delete(account.stripe_account_id or "")
+        recovery.recover(organization_id=organization.pk, currency="USD")
+        assert TransferReversal.objects.count() == 1
+
+    def stranded(self, bank: Bank) -> tuple[Organization, ConnectedAccount]:
+        """A payout came back: its money lies in the connected account."""
+        organization = earned(bank)
+        account = ConnectedAccount.objects.get(organization=organization)
+        payout = submitted(approved_payout(organization))
+        bank.control.fail_payout(now(payout).stripe_payout_id or "", account=account.stripe_account_id or "")
+        bank.work()
+        return organization, account
 
     def test_of_somebody_at_stripe_is_recorded(self, bank: Bank, books: Callable[[], None]) -> None:
         organization = earned(bank)
