@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import stripe
+from django.utils import timezone
 
-from billing import connect, payout_statements, payout_submission, payout_sweeps, recovery, refunds, stripe_balances
+from billing import connect, payout_statements, payout_submission, payout_sweeps, recovery, refunds, stripe_balances, transfer_submission
 from billing.gateway.base import Held
 from billing.models import ConnectedAccount, PayoutRequest, Transfer, TransferReversal
 from billing.webhooks import receiving
@@ -282,6 +283,35 @@ class TestPayout:
         bank.client().v1.accounts.delete(account)
         payout_statements.make(payout_request_id=payout.pk)
         assert now(payout).statements.exists()
+
+
+class TestTwoWorkers:
+    def test_renew_a_key_once_between_them(self, bank: Bank) -> None:
+        payout = approved_payout(earned(bank))
+        payout_submission.begin(payout_request_id=payout.pk, at=timezone.now())
+        held = {"USD": Held(0, 0)}
+        for _ in range(2):
+            payout_submission.plan(payout_request_id=payout.pk, held=held)
+        transfer = Transfer.objects.get()
+        for _ in range(2):
+            assert transfer_submission.next_attempt(transfer_id=transfer.pk, given_up=1).attempt == 2
+            assert payout_submission.next_attempt(payout_request_id=payout.pk, given_up=1).attempt == 2
+        assert transfer_submission.send(Transfer.objects.get()) is True
+        assert transfer_submission.send(Transfer.objects.get()) is True
+        assert submitted(payout).state in ("in_transit", "transferring")
+        assert payout_submission.sending(payout_request_id=payout.pk, at=timezone.now()) == (None, False)
+        assert payout_submission.begin(payout_request_id=payout.pk, at=timezone.now()) is None
+
+    def test_renew_a_reversals_key_once_between_them(self, bank: Bank) -> None:
+        organization, account = TestRecovery().stranded(bank)
+        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
+        held = {"USD": Held(50_000, 0)}
+        reversal = recovery.next_reversal(account_id=account.pk, currency="USD", held=held)
+        assert reversal is not None
+        assert recovery.next_reversal(account_id=account.pk, currency="USD", held=held) == reversal
+        for _ in range(2):
+            assert recovery.next_attempt(reversal_id=reversal.pk, given_up=1).attempt == 2
+        assert connect.refresh(account_id=account.pk, by=SYSTEM).state == "open"
 
 
 class TestRecovery:

@@ -1,18 +1,27 @@
 """What seldom happens to money: a lock that is not had, a draft that says nothing new, rows that only a defect could make."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
-from billing import dispute_evidence, dispute_submission, payout_invariants, refunds
+from audit.actor import Actor
+from billing import dispute_evidence, dispute_submission, earnings, payout_invariants, refunds
+from billing.gateway import answers
 from billing.gateway.base import GatewayDispute
-from billing.models import DisputeResponse, PayoutRequest, StripeBalance, Transfer, TransferReversal
+from billing.models import Discrepancy, DisputeResponse, PayoutRequest
+from billing.reconciliation import fixing
 from ledger import periods
+from ledger.models import LedgerTransaction
 from tests.billing.test_dispute_answers import open_here
+from tests.billing.test_dispute_books import word
+from tests.factories.accounts import usable_account
 from tests.factories.billing import finance, paid_payment
-from tests.factories.people import personas
+from tests.factories.organizations import OrganizationFactory
+from tests.factories.payouts import read_balances
 
 pytestmark = pytest.mark.django_db
 
@@ -60,11 +69,29 @@ class TestEdges:
         with pytest.raises(IntegrityError):
             refunds._insert(payment, finance(), amount=-1, source="console", reason="other", request_token="t")
 
-    def test_what_stripe_holds_is_for_staff(self) -> None:
-        people = personas()
-        for model in (StripeBalance, Transfer, TransferReversal):
-            assert not model.objects.visible_to(people.as_charlie).exists()
-            assert not model.objects.visible_to(finance()).exists()
+    def test_shows_nothing_to_somebody_unknown(self) -> None:
+        for model in apps.get_app_config("billing").get_models():
+            rows: Any = model._default_manager.all()
+            if hasattr(rows, "visible_to"):
+                assert not rows.visible_to(Actor.anonymous()).exists(), model
+
+    def test_what_an_account_holds_counts_only_beside_the_platforms(self) -> None:
+        organization = OrganizationFactory.create()
+        read_balances("USD", 700, account=usable_account(organization))
+        assert earnings.balance(organization.pk, "USD", at=timezone.now()).at_stripe is None
+
+    def test_an_inquiry_is_asked_again(self) -> None:
+        dispute = open_here("warning_under_review")
+        assert word(dispute.payment, "warning_needs_response").status == "warning_needs_response"
+        assert word(dispute.payment, "prevented").closed_at is not None
+
+    def test_a_movement_in_a_connected_account_is_named_by_what_moved_it(self) -> None:
+        assert answers._claim(SimpleNamespace(source_transfer="tr_1")) == "transfer:tr_1"
+        assert answers._claim(SimpleNamespace(source_transfer_reversal="trr_1")) == "reversal:trr_1"
+
+    def test_a_difference_of_nothing_posts_nothing(self) -> None:
+        fixing._write(Discrepancy(), "none", "USD", [], "why")
+        assert not LedgerTransaction.objects.filter(reference="none").exists()
 
     def test_an_answer_that_has_ended_is_finished_once(self) -> None:
         dispute = open_here()
