@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from billing import connect, payout_statements, payout_submission, payout_sweeps, recovery, refunds, stripe_balances, transfer_submission
 from billing.gateway.base import Held
+from billing.gateway.selection import gateway
 from billing.models import ConnectedAccount, PayoutRequest, Transfer, TransferReversal
 from billing.webhooks import receiving
 from core.jobs import RetryLater
@@ -165,6 +166,7 @@ class TestAccount:
     def test_of_somebody_else_is_none_of_ours(self, bank: Bank) -> None:
         other = bank.client().v1.accounts.create({"country": "US"}).id
         bank.control.account(other, "complete")
+        bank.work()
         bank.control.account(other, "deauthorized")
         bank.work()
         assert not ConnectedAccount.objects.exists()
@@ -301,6 +303,27 @@ class TestTwoWorkers:
         assert submitted(payout).state in ("in_transit", "transferring")
         assert payout_submission.sending(payout_request_id=payout.pk, at=timezone.now()) == (None, False)
         assert payout_submission.begin(payout_request_id=payout.pk, at=timezone.now()) is None
+
+    def test_take_nothing_for_theirs_that_somebody_made_by_hand(self, bank: Bank) -> None:
+        organization, account = TestRecovery().stranded(bank)
+        client, transfer = bank.client(), Transfer.objects.get()
+        acct = account.stripe_account_id or ""
+        client.v1.transfers.create({"amount": 9, "currency": "usd", "destination": acct, "transfer_group": transfer.group})
+        Transfer.objects.filter(pk=transfer.pk).update(attempt=9)
+        assert transfer_submission.find_at_stripe(Transfer.objects.get()) is None
+        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
+        client.v1.transfers.reversals.create(transfer.stripe_transfer_id or "", {"amount": 5})
+        reversal = recovery.next_reversal(account_id=account.pk, currency="USD", held={"USD": Held(50_000, 0)})
+        assert reversal is not None
+        assert recovery._find_at_stripe(reversal, transfer.stripe_transfer_id or "") is None
+        client.v1.payouts.create({"amount": 7, "currency": "usd"}, {"stripe_account": acct})
+        payout = PayoutRequest.objects.get()
+        payout.attempt = 9
+        assert payout_submission.find_at_stripe(payout) is None
+        payout_submission._pay_out(payout.pk)
+        connect.opened(account_id=account.pk, answer=gateway().retrieve_account(acct), by=SYSTEM)
+        client.v1.accounts.delete(acct)
+        stripe_balances.read(account_id=account.pk)
 
     def test_renew_a_reversals_key_once_between_them(self, bank: Bank) -> None:
         organization, account = TestRecovery().stranded(bank)

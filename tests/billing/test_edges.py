@@ -77,6 +77,7 @@ class TestEdges:
 
     def test_what_an_account_holds_counts_only_beside_the_platforms(self) -> None:
         organization = OrganizationFactory.create()
+        paid_payment(organization=organization)
         read_balances("USD", 700, account=usable_account(organization))
         assert earnings.balance(organization.pk, "USD", at=timezone.now()).at_stripe is None
 

@@ -105,6 +105,12 @@ class TestContradictions:
         desk.run()
         assert not Discrepancy.objects.filter(is_suspended=True).exists()
 
+    def test_suspense_is_not_posted_where_nothing_would_be(self, desk: Desk, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(discrepancies.entries, "to_suspense", lambda *_: [])
+        load_movement(sandbox, "adjustment", -70, "USD")
+        desk.run()
+        assert not Discrepancy.objects.get().is_suspended
+
 
 class TestRefetching:
     def test_reads_nothing_where_stripe_was_never_told(self, sandbox: Sandbox) -> None:
@@ -112,7 +118,12 @@ class TestRefetching:
         refetching._read_refund(f"refund:{requested_refund(paid_payment(), 100).pk}", "")
 
     def test_reads_by_the_ids_that_ours_know(self, sandbox: Sandbox) -> None:
-        refetching._read_payment(f"payment:{payment_at_stripe(sandbox).pk}", "")
+        payment = payment_at_stripe(sandbox)
+        refetching._read_payment(f"payment:{payment.pk}", "")
+        refund = requested_refund(payment, 100)
+        drain()
+        refetching._read_refund(f"refund:{refund.pk}", "")
+        assert payment.refunds.get().state == "succeeded"
 
     def test_imports_no_refund_of_a_charge_that_is_not_ours(self, sandbox: Sandbox) -> None:
         sandbox.control.load(
