@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import stripe
 
 from billing import fulfillment
 from billing.gateway.selection import gateway
@@ -14,6 +15,7 @@ from billing.webhooks import receiving
 from ledger import balances
 from ledger.chart import REFUNDS_IN_FLIGHT, STRIPE_BALANCE
 from sandbox.stripe.server import Sandbox
+from tests.billing.bank import Bank
 from tests.draining import drain
 from tests.factories.billing import checkout_session
 
@@ -118,3 +120,14 @@ def books() -> Callable[[], None]:
         assert not any(balances.balances(REFUNDS_IN_FLIGHT).values())
 
     return check
+
+
+@pytest.fixture
+def bank(sandbox: Sandbox, settings: Any) -> Bank:
+    client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
+    events: Any = ["*"]
+    made = client.v1.webhook_endpoints.create(
+        {"url": "http://testserver/connect", "enabled_events": events, "connect": True, "api_version": settings.STRIPE_API_VERSION}
+    )
+    settings.STRIPE_CONNECT_WEBHOOK_SECRETS = [made.secret]
+    return Bank(sandbox)

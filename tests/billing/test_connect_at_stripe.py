@@ -1,99 +1,22 @@
-"""Accounts, transfers and payouts through Stripe itself: the real library, a real socket, signed events, whatever happens on the line."""
+"""Accounts and payouts through Stripe itself: the real library, a real socket, signed events, whatever happens on the line."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-import stripe
-from django.utils import timezone
 
-from billing import connect, payout_statements, payout_submission, payout_sweeps, recovery, refunds, stripe_balances, transfer_submission
-from billing.gateway.base import Held
-from billing.gateway.selection import gateway
-from billing.models import ConnectedAccount, PayoutRequest, Transfer, TransferReversal
-from billing.webhooks import receiving
+from billing import connect, payout_statements, payout_submission, payout_sweeps
+from billing.models import ConnectedAccount, PayoutRequest, Transfer
 from core.jobs import RetryLater
 from core.models import Job
 from ledger import balances
 from ledger.chart import connected_balance
-from organizations.models import Organization
-from sandbox.stripe.server import Sandbox
-from tests.draining import drain
-from tests.factories.billing import SYSTEM, finance, payment_at_stripe
+from tests.billing.bank import PAGES, Bank, earned, submitted
+from tests.factories.billing import SYSTEM
 from tests.factories.organizations import OrganizationFactory
 from tests.factories.payouts import approved_payout, now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.gap("2.1"), pytest.mark.rule("M8"), pytest.mark.rule("M13")]
-PAGES = {"return_url": "https://cpd.example/back", "refresh_url": "https://cpd.example/again"}
-AT_ONCE = "4000000000000077"
-
-
-class Bank:
-    """Stripe with both kinds of endpoints, and its clock."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox, self.control = sandbox, sandbox.control
-
-    def deliver(self) -> int:
-        def post(url: str, headers: dict[str, str], body: bytes) -> int:
-            endpoint = "connect" if url.endswith("/connect") else "platform"
-            receiving.receive(endpoint=endpoint, body=body, signature=headers["Stripe-Signature"])
-            return 200
-
-        return self.sandbox.deliver(post)
-
-    def work(self, *, delayed: bool = False) -> None:
-        while self.deliver() + drain(delayed=delayed):
-            pass
-
-    def pass_days(self, days: float) -> None:
-        self.control.advance(days * 86_400)
-        self.work(delayed=True)
-
-    def account(self, organization: Organization, *currencies: str) -> ConnectedAccount:
-        """The organization's account, opened and onboarded as people do it."""
-        assert connect.onboarding_url(organization_id=organization.pk, by=SYSTEM, **PAGES)
-        made = ConnectedAccount.objects.get(organization=organization)
-        self.control.account(made.stripe_account_id or "", "complete", currencies=[one.lower() for one in currencies or ("USD",)])
-        self.work()
-        return ConnectedAccount.objects.get(organization=organization)
-
-    def held(self, account: ConnectedAccount, currency: str = "usd") -> int:
-        found = self.client().v1.balance.retrieve({}, {"stripe_account": account.stripe_account_id or ""})
-        return sum(part.amount for part in found.available if part.currency == currency)
-
-    def client(self) -> stripe.StripeClient:
-        return stripe.StripeClient("sk_test_sandbox", base_addresses={"api": self.sandbox.url})
-
-    def transfers(self) -> int:
-        return len(self.client().v1.transfers.list().data)
-
-
-@pytest.fixture
-def bank(sandbox: Sandbox, settings: Any) -> Bank:
-    client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
-    events: Any = ["*"]
-    made = client.v1.webhook_endpoints.create(
-        {"url": "http://testserver/connect", "enabled_events": events, "connect": True, "api_version": settings.STRIPE_API_VERSION}
-    )
-    settings.STRIPE_CONNECT_WEBHOOK_SECRETS = [made.secret]
-    return Bank(sandbox)
-
-
-def earned(bank: Bank, amount: int = 50_000, currency: str = "USD") -> Organization:
-    """An organization with an account, that earned this much, all of it released and at Stripe."""
-    organization = OrganizationFactory.create()
-    bank.account(organization, currency)
-    payment_at_stripe(bank.sandbox, card=AT_ONCE, amount=amount, currency=currency, organization=organization)
-    payment_at_stripe(bank.sandbox, card=AT_ONCE, amount=amount, currency=currency)  # Stripe's fee has to come from somewhere
-    stripe_balances.read_all()
-    bank.work()
-    return organization
-
-
-def submitted(payout: PayoutRequest) -> PayoutRequest:
-    payout_submission.submit(payout_request_id=payout.pk)
-    return now(payout)
 
 
 class TestAccount:
@@ -285,121 +208,3 @@ class TestPayout:
         bank.client().v1.accounts.delete(account)
         payout_statements.make(payout_request_id=payout.pk)
         assert now(payout).statements.exists()
-
-
-class TestTwoWorkers:
-    def test_renew_a_key_once_between_them(self, bank: Bank) -> None:
-        payout = approved_payout(earned(bank))
-        payout_submission.begin(payout_request_id=payout.pk, at=timezone.now())
-        held = {"USD": Held(0, 0)}
-        for _ in range(2):
-            payout_submission.plan(payout_request_id=payout.pk, held=held)
-        transfer = Transfer.objects.get()
-        for _ in range(2):
-            assert transfer_submission.next_attempt(transfer_id=transfer.pk, given_up=1).attempt == 2
-            assert payout_submission.next_attempt(payout_request_id=payout.pk, given_up=1).attempt == 2
-        assert transfer_submission.send(Transfer.objects.get()) is True
-        assert transfer_submission.send(Transfer.objects.get()) is True
-        assert submitted(payout).state in ("in_transit", "transferring")
-        assert payout_submission.sending(payout_request_id=payout.pk, at=timezone.now()) == (None, False)
-        assert payout_submission.begin(payout_request_id=payout.pk, at=timezone.now()) is None
-
-    def test_take_nothing_for_theirs_that_somebody_made_by_hand(self, bank: Bank) -> None:
-        organization, account = TestRecovery().stranded(bank)
-        client, transfer = bank.client(), Transfer.objects.get()
-        acct = account.stripe_account_id or ""
-        client.v1.transfers.create({"amount": 9, "currency": "usd", "destination": acct, "transfer_group": transfer.group})
-        Transfer.objects.filter(pk=transfer.pk).update(attempt=9)
-        assert transfer_submission.find_at_stripe(Transfer.objects.get()) is None
-        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
-        client.v1.transfers.reversals.create(transfer.stripe_transfer_id or "", {"amount": 5})
-        reversal = recovery.next_reversal(account_id=account.pk, currency="USD", held={"USD": Held(50_000, 0)})
-        assert reversal is not None
-        assert recovery._find_at_stripe(reversal, transfer.stripe_transfer_id or "") is None
-        client.v1.payouts.create({"amount": 7, "currency": "usd"}, {"stripe_account": acct})
-        payout = PayoutRequest.objects.get()
-        payout.attempt = 9
-        assert payout_submission.find_at_stripe(payout) is None
-        payout_submission._pay_out(payout.pk)
-        connect.opened(account_id=account.pk, answer=gateway().retrieve_account(acct), by=SYSTEM)
-        client.v1.accounts.delete(acct)
-        stripe_balances.read(account_id=account.pk)
-
-    def test_renew_a_reversals_key_once_between_them(self, bank: Bank) -> None:
-        organization, account = TestRecovery().stranded(bank)
-        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
-        held = {"USD": Held(50_000, 0)}
-        reversal = recovery.next_reversal(account_id=account.pk, currency="USD", held=held)
-        assert reversal is not None
-        assert recovery.next_reversal(account_id=account.pk, currency="USD", held=held) == reversal
-        for _ in range(2):
-            assert recovery.next_attempt(reversal_id=reversal.pk, given_up=1).attempt == 2
-        assert connect.refresh(account_id=account.pk, by=SYSTEM).state == "open"
-
-
-class TestRecovery:
-    def test_fetches_back_what_the_account_still_holds(self, bank: Bank, books: Callable[[], None]) -> None:
-        organization = earned(bank)
-        account = ConnectedAccount.objects.get(organization=organization)
-        payout = submitted(approved_payout(organization))
-        bank.pass_days(3)
-        bank.control.fail_payout(now(payout).stripe_payout_id or "", account=account.stripe_account_id or "")
-        bank.work()
-        payment = organization.payments.get()
-        refunds.request(payment_id=payment.pk, amount=20_000, reason="other", source="console", by=finance())
-        bank.work()
-        recovery.recover(organization_id=organization.pk, currency="USD")
-        bank.work()
-        books()
-        reversals = TransferReversal.objects.filter(state="succeeded").values_list("amount", flat=True)
-        assert list(reversals) == [20_000]
-
-    @pytest.mark.parametrize("kind", ["timeout_after_success", "reset_before", "rate_limit", "stored_500"])
-    def test_fetches_back_once_whatever_happens_on_the_line(self, bank: Bank, settings: Any, kind: str) -> None:
-        settings.STRIPE_TIMEOUT = 0.3
-        organization, account = self.stranded(bank)
-        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
-        transfer = Transfer.objects.get().stripe_transfer_id
-        slow = {"seconds": 1.0} if kind == "timeout_after_success" else {}
-        bank.control.fault(kind, method="POST", path=f"/v1/transfers/{transfer}/reversals", **slow)
-        with pytest.raises(RetryLater):
-            recovery.recover(organization_id=organization.pk, currency="USD")
-        for _ in range(3):
-            recovery.recover(organization_id=organization.pk, currency="USD")
-        assert bank.held(account) == 30_000
-        assert list(TransferReversal.objects.values_list("amount", "state")) == [(20_000, "succeeded")]
-
-    def test_leaves_owed_what_stripe_does_not_give_back(self, bank: Bank) -> None:
-        organization, account = self.stranded(bank)
-        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
-        reversal = recovery.next_reversal(account_id=account.pk, currency="USD", held={"USD": Held(50_000, 0)})
-        assert reversal is not None
-        bank.client().v1.payouts.create({"amount": 50_000, "currency": "usd"}, {"stripe_account": account.stripe_account_id or ""})
-        recovery.recover(organization_id=organization.pk, currency="USD")
-        assert TransferReversal.objects.get().state == "failed"
-
-        bank.client().v1.accounts.delete(account.stripe_account_id or "")
-        recovery.recover(organization_id=organization.pk, currency="USD")
-        assert TransferReversal.objects.count() == 1
-
-    def stranded(self, bank: Bank) -> tuple[Organization, ConnectedAccount]:
-        """A payout came back: its money lies in the connected account."""
-        organization = earned(bank)
-        account = ConnectedAccount.objects.get(organization=organization)
-        payout = submitted(approved_payout(organization))
-        bank.control.fail_payout(now(payout).stripe_payout_id or "", account=account.stripe_account_id or "")
-        bank.work()
-        return organization, account
-
-    def test_of_somebody_at_stripe_is_recorded(self, bank: Bank, books: Callable[[], None]) -> None:
-        organization = earned(bank)
-        payout = submitted(approved_payout(organization))
-        account = ConnectedAccount.objects.get(organization=organization)
-        bank.pass_days(3)
-        bank.control.fail_payout(now(payout).stripe_payout_id or "", account=account.stripe_account_id or "")
-        bank.work()
-        transfer = Transfer.objects.get()
-        bank.client().v1.transfers.reversals.create(transfer.stripe_transfer_id or "", {"amount": 700})
-        bank.work()
-        books()
-        assert TransferReversal.objects.get().source == "external"
