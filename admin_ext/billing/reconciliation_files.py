@@ -11,11 +11,11 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import StreamingHttpResponse
 
 from admin_ext.billing import charge_fees
-from admin_ext.console.bulk_results import safe
 from audit.actor import Actor
 from audit.recording import record
 from billing.models import BalanceTransaction, Discrepancy, ReconciliationRun
 from billing.reconciliation import linking
+from core.csv_cells import safe
 from core.money import Money
 from core.public_ids import encode
 from organizations.permissions import Permission, require

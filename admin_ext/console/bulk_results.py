@@ -2,17 +2,16 @@
 
 import csv
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 from django.http import StreamingHttpResponse
 
 from admin_ext.console.bulk_kinds import kind_of
 from admin_ext.models import BulkItem, BulkRun
+from core.csv_cells import safe
 from core.public_ids import encode
 
 HEADER = ("row", "id", "object", "state", "planned", "result", "amount", "currency", "finished_at")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class _Line:
@@ -20,14 +19,6 @@ class _Line:
 
     def write(self, text: str) -> str:
         return text
-
-
-def safe(value: Any) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe before what would begin one. Numbers stay numbers."""
-    if isinstance(value, (int, Decimal)):
-        return str(value)
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def lines(run: BulkRun) -> Iterator[str]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from audit.actor import Actor
 from audit.recording import record
+from core.csv_cells import FORMULA
 from core.errors import DomainError
 from core.money import CURRENCIES, exponent
 from core.public_ids import encode
@@ -22,6 +23,7 @@ MOST = 100_000
 CHUNK = 64 * 1024
 BOM = "\ufeff"  # tells Excel that this is UTF-8
 _UUID = 36
+_BEGINS = ", ".join(str(ord(sign)) for sign in FORMULA)
 
 
 class ExportTooLarge(DomainError):
@@ -34,10 +36,7 @@ class ExportTooLarge(DomainError):
 class _Safe(Func):
     """Text that no spreadsheet takes for a formula: an apostrophe before what would begin one."""
 
-    template = (
-        r"(CASE WHEN left(%(expressions)s, 1) IN ('=', '+', '-', '@', E'\t', E'\r', E'\n')"
-        " THEN '''' || %(expressions)s ELSE %(expressions)s END)"
-    )
+    template = f"(CASE WHEN ascii(%(expressions)s) IN ({_BEGINS}) THEN '''' || %(expressions)s ELSE %(expressions)s END)"
     output_field = TextField()
 
 

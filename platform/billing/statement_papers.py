@@ -8,16 +8,11 @@ from typing import Any
 
 from billing import payout_statements
 from billing.models import PayoutStatement
+from core.csv_cells import safe
 from core.money import Money
 from typesetting import rendering
 
 _RESIDUAL = "Held at Stripe, not explained yet"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def _safe(text: str) -> str:
-    """What a spreadsheet would take for a formula is text."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def csv_rows(statement: PayoutStatement) -> Iterator[str]:
@@ -26,7 +21,7 @@ def csv_rows(statement: PayoutStatement) -> Iterator[str]:
     yield _line(["Date", "What", "Reference", "Description", f"Amount {currency}"])
     yield _line(["", "Opening", "", "", _major(statement, statement.opening)])
     for at, kind, reference, description, amount in payout_statements.movements(statement):
-        yield _line([f"{at.astimezone(UTC):%Y-%m-%d}", kind, _safe(reference), _safe(description), _major(statement, amount)])
+        yield _line([f"{at.astimezone(UTC):%Y-%m-%d}", kind, safe(reference), safe(description), _major(statement, amount)])
     yield _line(["", "Closing", "", "", _major(statement, statement.closing)])
     if statement.residual:
         yield _line(["", _RESIDUAL, "", "", _major(statement, statement.residual)])

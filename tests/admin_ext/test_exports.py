@@ -53,7 +53,7 @@ class TestExport:
             making.payment(people.north, paid=False)
         assert len(exported(sign_in(people.finance), query="?p=WyJhIl0")) == 5
 
-    @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1"])
+    @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1"])
     def test_holds_no_formula(self, people: People, name: str) -> None:
         making.payment(people.north, name=name, paid=False)
         assert exported(sign_in(people.finance))[0]["Name"] == f"'{name}"
