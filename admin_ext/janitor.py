@@ -13,7 +13,6 @@ from admin_ext.console.urls import list_url
 from audit.models import AuditEntry
 from billing.models import (
     CheckoutSession,
-    ConnectedAccount,
     Dispute,
     DisputeResponse,
     InboundEvent,
@@ -21,14 +20,27 @@ from billing.models import (
     PayoutRequest,
     ReconciliationRun,
     Refund,
-    StripeCommand,
     Transfer,
     TransferReversal,
 )
 from core.models import Job
 from registrations.models import Registration
 
-_HANDS = ("billing.sweep", "payouts.sweep", "disputes.sweep", "registrations.holds", "refunds.submit", "payouts.submit", "disputes.submit")
+HANDS = (
+    "billing.documents",
+    "billing.reconciliation",
+    "billing.reconciliation.refetch",
+    "billing.sweep",
+    "disputes.submit",
+    "disputes.sweep",
+    "payouts.schedule",
+    "payouts.submit",
+    "payouts.sweep",
+    "refunds.submit",
+    "registrations.holds",
+    "transfers.recover",
+    "transfers.submit",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,6 @@ IN_FLIGHT: tuple[InFlight, ...] = (
     InFlight("Payouts on their way to the bank", PayoutRequest, ("in_transit",), _HOURS[24], "billing.payout_sweeps.payouts_under_way"),
     InFlight("Transfers being made", Transfer, ("pending",), _HOURS[1], "billing.payout_sweeps.payouts_under_way"),
     InFlight("Money being fetched back", TransferReversal, ("requested",), _HOURS[1], "billing.payout_sweeps.payouts_under_way"),
-    InFlight("Payout accounts being opened", ConnectedAccount, ("opening",), _HOURS[1], "billing.payout_sweeps.stale_accounts"),
     InFlight(
         "Answers to disputes being sent",
         DisputeResponse,
@@ -81,7 +92,6 @@ IN_FLIGHT: tuple[InFlight, ...] = (
         "billing.dispute_sweeps.disputes_under_way",
         field="status",
     ),
-    InFlight("Calls to Stripe", StripeCommand, ("sent", "unknown"), _HOURS[1], "billing.sweeps.refunds_in_flight"),
     InFlight(
         "Events waiting to be worked",
         InboundEvent,
@@ -147,7 +157,7 @@ def _last_runs() -> dict[str, tuple[datetime, str]]:
 
 def done() -> list[AuditEntry]:
     """What the sweeps and the tasks that they queue did last, newest first."""
-    labels = [f"system:{name}" for name in _HANDS]
+    labels = [f"system:{name}" for name in HANDS]
     return list(AuditEntry.objects.filter(actor__in=labels).order_by("-pk")[:30])
 
 

@@ -1,6 +1,8 @@
 """The janitor's page: nothing is on its way for ever, and somebody looks after all of it."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -39,6 +41,13 @@ class TestRules:
         model = apps.get_model(label)
         watched = {state for rule in janitor.IN_FLIGHT if rule.model is model for state in rule.states}
         assert watched == {value for value, _ in model._meta.get_field("state").choices} - ends[label]  # type: ignore[union-attr]
+
+
+class TestHands:
+    def test_are_what_the_sweeps_and_their_tasks_sign_with(self) -> None:
+        """A task that is renamed would leave the page empty of what it did."""
+        signed = {name for file in Path("platform").rglob("*.py") for name in re.findall(r'Actor\.system\("([^"]+)"\)', file.read_text())}
+        assert set(janitor.HANDS) <= signed
 
 
 class TestPage:
