@@ -5,10 +5,11 @@ of what the connected account lacks, then the payout from there to the bank) -> 
 webhook and sweep enter there, in any order) -> settle or fail. payout_sweeps finds what got stuck.
 """
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.actor import Actor
@@ -151,20 +152,32 @@ def request(
     if earlier is not None:
         return earlier
     amount = _guarded_amount(account, currency, amount)
-    payout = PayoutRequest.objects.create(
+    payout = _insert(account, by, amount=amount, currency=currency, source=source, note=note, request_token=request_token)
+    record(payout, "payout.requested", by=by, after={"amount": amount, "currency": currency, "source": source}, reason=note)
+    for account_id in (None, account.pk):  # so that whoever approves it sees what Stripe has now
+        jobs.enqueue(stripe_balances.read, account_id=account_id)
+    return payout
+
+
+def _insert(account: ConnectedAccount, by: Actor, *, amount: int, currency: str, **values: Any) -> PayoutRequest:
+    """The new row. Raises PayoutTokenReused."""
+    payout = PayoutRequest(
         organization=account.organization,
         account=account,
         amount=amount,
         currency=currency,
-        source=source,
-        note=note,
         requested_by_id=by.user_id,
         above_limit=amount > second_person_above(currency).amount,
-        request_token=request_token,
+        **values,
     )
-    record(payout, "payout.requested", by=by, after={"amount": amount, "currency": currency, "source": source}, reason=note)
-    for account_id in (None, account.pk):  # so that whoever approves it sees what Stripe has now
-        jobs.enqueue(stripe_balances.read, account_id=account_id)
+    try:
+        with transaction.atomic():  # a savepoint: PostgreSQL then still answers the question below
+            payout.save(force_insert=True)
+    except IntegrityError:
+        # the same token raced on another organization, whose lock is not ours: its row was not to be seen before this insert
+        if payout.request_token and PayoutRequest.objects.filter(request_token=payout.request_token).exists():
+            raise PayoutTokenReused from None
+        raise
     return payout
 
 

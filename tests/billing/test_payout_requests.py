@@ -122,6 +122,13 @@ class TestRequest:
         assert isinstance(refused(organization, 3000, request_token="dialog-1"), payout_requests.PayoutTokenReused)
         assert isinstance(refused(earning_organization(), 2000, request_token="dialog-1"), payout_requests.PayoutTokenReused)
 
+    def test_takes_no_other_conflict_for_a_token_used_before(self, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+        requested_payout(organization, 2000, request_token="dialog-1")
+        monkeypatch.setattr(payout_requests, "_guarded_amount", lambda *_: 2000)  # as if no guard had seen the first
+        for token in ("dialog-2", None):
+            with pytest.raises(IntegrityError, match="payout_one_open"), transaction.atomic():
+                requested_payout(organization, 2000, request_token=token)
+
     def test_says_what_is_missing_at_stripe(self) -> None:
         organization = OrganizationFactory()
         assert str(refused(organization)).startswith("Set up payouts first")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from audit.actor import Actor, StaffGroup
@@ -15,6 +16,8 @@ from tests.admin_ext.conftest import Nothing
 from tests.factories.billing import paid_payment
 from tests.factories.payouts import earning_organization, requested_payout
 from tests.factories.people import staff
+from tests.processes import until
+from tests.races.waiting import somebody_waits_for_us
 from tests.sizes import SIZES
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.gap("2.1")]
@@ -47,6 +50,20 @@ class TestRequests:
         results = race(SIZES.refunds, lambda _: requested_payout(organization, 30_000, by=by, request_token="double-click"))
 
         assert len({each.pk for each in results}) == 1
+
+    def test_with_one_token_for_two_organizations_are_one_and_a_refusal(self, race: Race) -> None:
+        organizations, by = [earning_organization(amount=50_000), earning_organization(amount=50_000)], finance()
+
+        def ask(number: int) -> PayoutRequest:
+            with transaction.atomic():
+                made = requested_payout(organizations[number], 30_000, by=by, request_token="one-dialog")
+                until(somebody_waits_for_us, "the other's insert waits for this one")
+            return made
+
+        results = race(2, ask)
+
+        assert {type(each) for each in results} == {PayoutRequest, payout_requests.PayoutTokenReused}
+        assert PayoutRequest.objects.count() == 1
 
 
 class TestApprovals:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit.actor import StaffGroup
 from audit.models import AuditEntry
@@ -14,16 +14,11 @@ from sandbox.stripe.server import Sandbox
 from tests import flows
 from tests.faults.books import assert_whole, refunds_at_stripe
 from tests.processes import until
+from tests.races.waiting import somebody_waits_for_us
 from tests.sizes import SIZES
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.gap("5.3"), pytest.mark.gap("1.3"), pytest.mark.rule("M9")]
 type Race = Callable[[int, Callable[[int], Any]], list[Any]]
-
-
-def somebody_waits_for_us() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))")
-        return bool(cursor.fetchone()[0])
 
 
 class TestRefundsOfOnePayment:
