@@ -221,8 +221,9 @@ STRIPE_SECRET_KEY = required_in_production("STRIPE_SECRET_KEY", "sk_test_sandbox
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com" if IS_PRODUCTION else "http://127.0.0.1:12111")
 STRIPE_API_VERSION = "2026-08-26.dahlia"
 # Two while a secret is rolled: both are accepted.
-STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=webhook_secret.known(VAR_DIR) if IS_DEMO else [])
-STRIPE_CONNECT_WEBHOOK_SECRETS = env.list("STRIPE_CONNECT_WEBHOOK_SECRETS", default=[])
+_WEBHOOK_SECRETS = webhook_secret.known(VAR_DIR) if IS_DEMO else []
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=_WEBHOOK_SECRETS)
+STRIPE_CONNECT_WEBHOOK_SECRETS = env.list("STRIPE_CONNECT_WEBHOOK_SECRETS", default=_WEBHOOK_SECRETS)
 if IS_PRODUCTION and not STRIPE_WEBHOOK_SECRETS:
     raise ImproperlyConfigured("Set STRIPE_WEBHOOK_SECRETS: without it every webhook would be refused.")
 if STRIPE_SECRET_KEY.startswith("sk_live_") and STRIPE_API_BASE != "https://api.stripe.com":

@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from config import child_processes, embedded_postgres, webhook_secret
 from config.child_processes import Child
@@ -24,6 +25,11 @@ from config.child_processes import Child
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 60.0
 QUEUES = ("money", "default", "bulk")
+# path, setting with its secret, whether it hears of connected accounts only
+_ENDPOINTS = (
+    ("/webhooks/stripe", "STRIPE_WEBHOOK_SECRETS", False),
+    ("/webhooks/stripe-connect", "STRIPE_CONNECT_WEBHOOK_SECRETS", True),
+)
 
 
 class Trouble(Exception):
@@ -43,6 +49,7 @@ class Supervisor:
         self.url, self.stripe_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{self.stripe_port}"
         self._ending = threading.Event()
         self._watched: list[Child] = []
+        secret = webhook_secret.kept(var)
         self._env = {
             **os.environ,
             "ENVIRONMENT": os.environ.get("ENVIRONMENT", "demo"),
@@ -53,7 +60,8 @@ class Supervisor:
             "BASE_URL": os.environ.get("BASE_URL", self.url),
             "STRIPE_API_BASE": self.stripe_url,
             "STRIPE_SECRET_KEY": "sk_test_sandbox",
-            "STRIPE_WEBHOOK_SECRETS": webhook_secret.kept(var),
+            "STRIPE_WEBHOOK_SECRETS": secret,
+            "STRIPE_CONNECT_WEBHOOK_SECRETS": secret,
         }
 
     def end(self, *_: object) -> None:
@@ -153,8 +161,11 @@ class Supervisor:
         return child.log.read_text(errors="replace")
 
     def _register_webhooks(self) -> None:
-        """Tell the stand-in where our endpoint is, with the secret that both keep in var/."""
-        body = {"url": f"{self.url}/webhooks/stripe", "secret": self._env["STRIPE_WEBHOOK_SECRETS"], "enabled_events": ["*"]}
+        """Tell the stand-in where our endpoints are, with the secret that both keep in var/."""
+        for path, name, is_connect in _ENDPOINTS:
+            self._register({"url": f"{self.url}{path}", "secret": self._env[name], "enabled_events": ["*"], "connect": is_connect})
+
+    def _register(self, body: dict[str, Any]) -> None:
         request = urllib.request.Request(  # noqa: S310  our own address
             f"{self.stripe_url}/_sandbox/webhooks/endpoint",
             data=json.dumps(body).encode(),

@@ -11,8 +11,9 @@ from django.http import HttpRequest
 
 from admin_ext.home import QUEUES
 from audit.actor import Actor
+from billing import connect
 from billing.gateway.selection import gateway
-from billing.models import InboundEvent, Payment, Refund
+from billing.models import ConnectedAccount, InboundEvent, Payment, Refund
 from billing.webhooks import replay
 from config.demo import exceptions, people, seeding
 from core.models import Job
@@ -103,6 +104,22 @@ class TestSeed:
     def test_lets_everybody_sign_in_who_is_printed(self) -> None:
         for one in people.SIGN_INS:
             assert authenticate(HttpRequest(), email=one.email, password=one.password) is not None, one.role
+
+    @pytest.mark.usefixtures("seeded")
+    def test_knows_the_payout_accounts_as_stripe_has_them(self) -> None:
+        """Otherwise nothing of the demo could be paid out, and the first word from Stripe would change what is shown."""
+        told = ("country", "default_currency", "currencies", "charges_enabled", "transfers_enabled", "payouts_enabled")
+        told += ("details_submitted", "disabled_reason", "state")
+        before = list(ConnectedAccount.objects.order_by("pk").values(*told))
+
+        for account in ConnectedAccount.objects.all():
+            connect.refresh(account_id=account.pk, by=Actor.system("test"))
+
+        assert len(before) == 3
+        assert list(ConnectedAccount.objects.order_by("pk").values(*told)) == before
+        assert [account.missing for account in ConnectedAccount.objects.filter(payouts_enabled=False)] == [
+            ["individual.verification.document"]
+        ]
 
 
 class TestPlanted:

@@ -106,3 +106,21 @@ class TestOthers:
 
         assert client.v1.balance_transactions.retrieve("txn_x1").type == "stripe_fee"
         assert balance(client) == -500
+
+
+class TestAccount:
+    def test_is_onboarded_with_its_banks_and_nobody_is_told(self, sandbox: Sandbox, client: stripe.StripeClient) -> None:
+        record = {"type": "account", "created": JANUARY, "country": "DE", "currencies": ["eur", "jpy"]}
+
+        assert sandbox.control.load([{**record, "suffix": "one"}, {**record, "suffix": "two", "restricted": True}]) == {"account": 2}
+
+        one, two = (client.v1.accounts.retrieve(f"acct_{name}") for name in ("one", "two"))
+        assert (one.created, one.country, one.default_currency, one.details_submitted) == (JANUARY, "DE", "eur", True)
+        assert [(each.payouts_enabled, each.capabilities and each.capabilities.transfers) for each in (one, two)] == [
+            (True, "active"),
+            (False, "inactive"),
+        ]
+        assert one.external_accounts is not None
+        assert [bank.currency for bank in one.external_accounts.data] == ["eur", "jpy"]
+        assert two.requirements is not None
+        assert two.requirements.past_due == ["individual.verification.document"]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from billing.models import ConnectedAccount, PayoutRequest, Transfer
@@ -23,6 +24,25 @@ def currencies(organization_id: UUID) -> list[str]:
     return sorted({offer.currency for offer in catalogue.OFFERS if offer.organization_id == organization_id and offer.price})
 
 
+def is_restricted(organization_id: UUID) -> bool:
+    return organization_id == catalogue.OSEI
+
+
+def at_stripe(anchor: datetime) -> list[dict[str, Any]]:
+    """The same accounts as Stripe has them: records for the sandbox's bulk load."""
+    return [
+        {
+            "type": "account",
+            "suffix": stripe_id(organization_id).removeprefix("acct_"),
+            "created": int((anchor - catalogue.AGE).timestamp()),
+            "country": _COUNTRIES[organization_id],
+            "currencies": [currency.lower() for currency in currencies(organization_id)],
+            "restricted": is_restricted(organization_id),
+        }
+        for organization_id in _NAMES
+    ]
+
+
 def write(anchor: datetime) -> None:
     """Open accounts, as Stripe's pages would have left them; of one of the owners Stripe has asked for a document since."""
     since = anchor - catalogue.AGE
@@ -35,11 +55,11 @@ def write(anchor: datetime) -> None:
             default_currency=currencies(organization_id)[0],
             currencies=currencies(organization_id),
             charges_enabled=True,
-            transfers_enabled=True,
-            payouts_enabled=organization_id != catalogue.OSEI,
+            transfers_enabled=not is_restricted(organization_id),
+            payouts_enabled=not is_restricted(organization_id),
             details_submitted=True,
-            requirements={"past_due": ["individual.verification.document"]} if organization_id == catalogue.OSEI else {},
-            disabled_reason="requirements.past_due" if organization_id == catalogue.OSEI else "",
+            requirements={"past_due": ["individual.verification.document"]} if is_restricted(organization_id) else {},
+            disabled_reason="requirements.past_due" if is_restricted(organization_id) else "",
             opening_since=since,
             synced_at=anchor,
             created_at=since,

@@ -63,7 +63,7 @@ def seed(*, size: int = SIZE) -> Seeded:
     if is_sold and at_stripe:
         return Seeded(0, 0)
     plan = _plan(size, anchor)
-    records = [] if at_stripe else stripe_side.records(plan.sales, plan.refunds, plan.exceptions)
+    records = [] if at_stripe else accounts.at_stripe(anchor) + stripe_side.records(plan.sales, plan.refunds, plan.exceptions)
     with ThreadPoolExecutor(1) as beside:  # the sandbox is another process: it loads while we write
         loading = beside.submit(Control(settings.STRIPE_API_BASE).load, [_mark(anchor), *records]) if records else None
         if not is_sold:

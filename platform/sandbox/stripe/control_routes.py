@@ -203,9 +203,9 @@ def _disarm(world: World, _: str, given: Json) -> Json:
 
 
 def _endpoint(world: World, _: str, given: Json) -> Json:
-    """One endpoint per URL: registering it again changes its secret and its events."""
+    """One endpoint per URL: registering it again changes its secret and its events. `connect`: it hears of connected accounts only."""
     known = [e for e in world.store.select("webhook_endpoint") if e["url"] == given["url"]]
-    fields = {"url": given["url"], "enabled_events": given.get("enabled_events", ["*"])}
+    fields = {"url": given["url"], "enabled_events": given.get("enabled_events", ["*"]), "connect": given.get("connect", False)}
     endpoint = known[0] if known else world.store.get("webhook_endpoint", webhook_endpoints.create(world, Call("", fields))["id"])
     endpoint.update(secret=given["secret"], enabled_events=fields["enabled_events"], status="enabled")
     return world.store.save(endpoint)

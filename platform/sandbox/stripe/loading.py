@@ -1,9 +1,10 @@
-"""Bulk load: many finished payments with given ids and times in one call, as if they had happened then. No webhooks are sent."""
+"""Bulk load: finished payments, accounts and movements with given ids and times in one call, as if they had happened then; no webhooks."""
 
 from typing import Any
 
 from sandbox.stripe import balance_transactions, checkout_payment, checkout_sessions, disputes, payment_intents, payment_methods, refunds
 from sandbox.stripe.charging import confirm
+from sandbox.stripe.connect import accounts
 from sandbox.stripe.errors import Json, invalid
 from sandbox.stripe.routing import Call
 from sandbox.stripe.world import Replay, World
@@ -118,6 +119,16 @@ def _dispute(world: World, record: Record, given: Record) -> None:
             disputes.decide(world, dispute, given["outcome"])
 
 
+def _account(world: World, record: Record) -> None:
+    """A connected account, onboarded with a bank account in each of its `currencies`; `restricted`: papers are due again since."""
+    replay = Replay(record["created"], {"acct": f"acct_{record['suffix']}"}, events=record.get("events", True))
+    with world.at(replay):
+        account = accounts.create(world, Call("", {"country": record["country"], "metadata": record.get("metadata", {})}))
+        accounts.complete(world, account, record.get("currencies"))
+        if record.get("restricted"):
+            accounts.restrict(world, account)
+
+
 def _movement(world: World, record: Record) -> None:
     """A balance transaction of its own, such as a fee or an adjustment that nothing else explains."""
     with world.at(Replay(record["created"], {"txn": f"txn_{record['suffix']}"}, events=False)):
@@ -132,4 +143,4 @@ def _movement(world: World, record: Record) -> None:
         )
 
 
-_MAKERS = {"payment": _payment, "checkout_session": _session, "balance_transaction": _movement}
+_MAKERS = {"payment": _payment, "checkout_session": _session, "account": _account, "balance_transaction": _movement}

@@ -21,7 +21,7 @@ def create(world: World, call: Call) -> Json:
         status="enabled",
         url=call.params["url"],
     )
-    if call.params.get("connect"):  # told of connected accounts only, of which there are none yet
+    if call.params.get("connect"):  # it hears of connected accounts only
         world.store.set_setting(f"connect:{endpoint['id']}", True)
     return world.store.insert(endpoint)
 
