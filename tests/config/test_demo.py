@@ -11,11 +11,11 @@ from django.http import HttpRequest
 
 from admin_ext.home import QUEUES
 from audit.actor import Actor
-from billing import connect
+from billing import connect, payout_approval
 from billing.gateway.selection import gateway
-from billing.models import ConnectedAccount, InboundEvent, Payment, Refund
+from billing.models import ConnectedAccount, InboundEvent, Payment, PayoutRequest, Refund
 from billing.webhooks import replay
-from config.demo import exceptions, people, seeding
+from config.demo import catalogue, exceptions, people, seeding
 from core.models import Job
 from events.models import Event
 from ledger import balances, invariants
@@ -25,6 +25,7 @@ from organizations.models import Organization
 from registrations.models import Registration
 from sandbox.stripe.server import Sandbox
 from tests.draining import drain
+from tests.factories.billing import finance
 
 SIZE = 400
 WRITTEN = (Organization, Event, Registration, Payment, Refund, LedgerEntry, InboundEvent, Job)
@@ -120,6 +121,16 @@ class TestSeed:
         assert [account.missing for account in ConnectedAccount.objects.filter(payouts_enabled=False)] == [
             ["individual.verification.document"]
         ]
+
+    @pytest.mark.usefixtures("seeded")
+    def test_lets_finance_approve_a_payout_that_then_goes_to_the_bank(self) -> None:
+        drain()
+        waiting = PayoutRequest.objects.get(organization=catalogue.RIVERSIDE, state="requested")
+
+        payout_approval.approve(payout_request_id=waiting.pk, by=finance())
+        drain()
+
+        assert PayoutRequest.objects.get(pk=waiting.pk).state == "in_transit"
 
 
 class TestPlanted:

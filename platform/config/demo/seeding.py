@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from billing import stripe_balances
 from billing.gateway.base import GatewayRefused
 from billing.gateway.selection import gateway
 from billing.models import Payment
@@ -22,6 +23,7 @@ from config.demo.copying import copy_rows
 from config.demo.exceptions import Exceptions
 from config.demo.refunding import Planned
 from config.demo.sales import Sale
+from core import jobs
 from events.models import Event
 from organizations.models import Organization
 from registrations.models import TAKES_SEAT
@@ -72,6 +74,7 @@ def seed(*, size: int = SIZE) -> Seeded:
             loading.result()
     with transaction.atomic():
         runs.nightly()  # so that what was planted is found before the first night
+        jobs.enqueue(stripe_balances.read_all)  # and a payout can be approved before the clock's first ten minutes are over
     return Seeded(0 if is_sold else size, len(records))
 
 
