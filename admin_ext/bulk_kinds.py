@@ -8,12 +8,13 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from admin_ext import retrying
+from admin_ext.billing import dry_runs
 from admin_ext.console.bulk_kinds import BulkKind, Plan, register
 from admin_ext.models import BulkItem
 from audit.actor import Actor
 from billing import payout_approval, payout_requests, refund_approval, refunds
 from billing.models import InboundEvent, Payment, PayoutRequest, Refund
-from billing.webhooks import replay
+from billing.webhooks import dry_run, replay
 from core.errors import PermissionRefused
 from core.models import Job
 from core.money import Money
@@ -119,9 +120,13 @@ def _approve_payout(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
 
 
 def _plan_replay(event: InboundEvent, values: dict[str, Any], by: Actor) -> Plan:
-    if not state_allows(event, "replay"):
-        raise replay.BeingProcessed
+    replay.guarded(event)
     return Plan(f"Work {event.type} again")
+
+
+def _plan_dry_run(event: InboundEvent, values: dict[str, Any], by: Actor) -> Plan:
+    words = dry_runs.told(dry_run.dry_run(event_id=event.pk, by=by), site="admin", by=by)
+    return Plan(words.summary(), detail="\n".join(words.lines()))
 
 
 def _replay(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
@@ -210,6 +215,19 @@ REPLAY_EVENTS = register(
         plan=_plan_replay,
         apply=_replay,
         undo="There is no undo, and none is needed: an event that is worked twice changes nothing the second time.",
+    )
+)
+DRY_RUN_EVENTS = register(
+    BulkKind(
+        name="inbound_event.dry_run",
+        label="Dry run, then replay…",
+        model=InboundEvent,
+        permission=Permission.INBOX_REPLAY,
+        plan=_plan_dry_run,
+        apply=_replay,
+        undo="There is no undo, and none is needed: an event that is worked twice changes nothing the second time. Each was tried "
+        "by itself against what is true now: of several about one object the first one makes the change, the others find it made.",
+        plans_outside=True,
     )
 )
 RETRY_JOBS = register(

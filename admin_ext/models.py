@@ -80,7 +80,7 @@ class BulkRun(FSMModelMixin, BaseModel):
 
 
 class BulkItem(FSMModelMixin, models.Model):
-    """One row of the selection. effect: what will happen; message: what did, or why not. amount: minor units that move."""
+    """One row of the selection. effect: what will happen, detail: in full; message: what did, or why not. amount: minor units that move."""
 
     class State(models.TextChoices):
         SELECTED = "selected"
@@ -95,6 +95,7 @@ class BulkItem(FSMModelMixin, models.Model):
     state = StateField(choices=State.choices, default=State.SELECTED)
     label = models.CharField(max_length=300, blank=True)
     effect = models.CharField(max_length=300, blank=True)
+    detail = models.TextField(blank=True)
     message = models.CharField(max_length=500, blank=True)
     amount = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3, blank=True)
@@ -113,8 +114,8 @@ class BulkItem(FSMModelMixin, models.Model):
         return Money(self.amount, self.currency) if self.amount is not None and self.currency else None
 
     @transition(field=state, source=State.SELECTED, target=State.PLANNED, operation="admin_ext.console.bulk_runs.plan")
-    def plan(self, *, label: str, effect: str, money: Money | None) -> None:
-        self.label, self.effect = label[:300], effect[:300]
+    def plan(self, *, label: str, effect: str, money: Money | None, detail: str = "") -> None:
+        self.label, self.effect, self.detail = label[:300], effect[:300], detail
         self.amount, self.currency = (money.amount, money.currency) if money else (None, "")
 
     @transition(field=state, source=State.SELECTED, target=State.REFUSED, operation="admin_ext.console.bulk_runs.plan")

@@ -1,20 +1,26 @@
-"""What goes to Stripe and what comes from it: Checkout sessions, disputes, calls, events."""
+"""What goes to Stripe and what comes from it: Checkout sessions, calls, events."""
 
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_POST
 
 from admin_ext import bulk_kinds
+from admin_ext.billing import dry_runs
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
+from admin_ext.console.dialogs import Dialog
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from billing.models import InboundEvent, StripeCommand
-from billing.webhooks import replay
+from billing.webhooks import dry_run, processing, replay
+from core.errors import DomainError
 from organizations.permissions import Permission
 
 REPLAYABLE = (InboundEvent.State.DEAD, InboundEvent.State.FAILED, InboundEvent.State.PROCESSED, InboundEvent.State.IGNORED)
@@ -67,12 +73,31 @@ class StripeCommandAdmin(ConsoleModelAdmin):
     ]
 
 
+class ReplayDialog(Dialog):
+    """Shows what the replay would change, or in one sentence why there can be none."""
+
+    preview_wait = "Asking Stripe, and trying what a replay would change…"
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.refusal = ""
+        try:
+            replay.guarded(self.obj)
+        except DomainError as refusal:
+            self.refusal, self.blocked = str(refusal), True
+        else:
+            self.preview_url = f"{self.request.path.rstrip('/').rpartition('/')[0]}/dry-run/"
+
+    def explain(self) -> list[str]:
+        return [self.refusal] if self.refusal else []
+
+
 class InboundEventAdmin(ConsoleModelAdmin):
     view_permission = Permission.INBOX_VIEW
     list_display = ["shown_id", "state_badge", "type", "event_shown", "object_shown", "attempts", "repeats", "received"]
-    list_filter = [("state", filters.States), ("endpoint", filters.Choice), ("received_at", filters.MomentRange)]
+    list_filter = [("state", filters.States), ("endpoint", filters.Choice), filters.Parked, ("received_at", filters.MomentRange)]
     lookups = ("type", "object_id")
-    actions = [bulk_action(bulk_kinds.REPLAY_EVENTS)]
+    actions = [bulk_action(bulk_kinds.REPLAY_EVENTS), bulk_action(bulk_kinds.DRY_RUN_EVENTS)]
     search_fields = ["=event_id", "=object_id", "=type"]
     search_help_text = "A type such as charge.refunded, or an id: inb_…, evt_…, re_…"
     palette_fields = ("event_id", "object_id")
@@ -84,7 +109,7 @@ class InboundEventAdmin(ConsoleModelAdmin):
     processed, next_try = columns.moment("processed_at", "Worked"), columns.moment("run_after", "Next attempt")
     fieldsets = [
         (None, {"fields": ["state_badge", "type", "event_shown", "object_shown", "error_shown"]}),
-        ("Delivery", {"fields": ["endpoint", "account", "api_version", "attempts", "repeats"]}),
+        ("Delivery", {"fields": ["endpoint", "account", "version", "attempts", "repeats"]}),
         ("When", {"fields": ["happened", "received", "processed", "next_try", "shown_id"]}),
         ("Body", {"fields": ["body_shown"]}),
     ]
@@ -95,11 +120,32 @@ class InboundEventAdmin(ConsoleModelAdmin):
         label="Replay…",
         done="Queued again; its state shows how it went.",
         permission=Permission.INBOX_REPLAY,
+        form_class=ReplayDialog,
         transition="replay",
         explain="The event is worked again from the beginning. Its handler reads Stripe anew, so what is done already stays as it is.",
         gone="This event is waiting or being worked on already.",
         submit="Replay",
     )
+
+    def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
+        return (("<str:object_id>/dry-run/", "billing_inboundevent_dry_run", require_POST(self.dry_run_view)),)
+
+    def dry_run_view(self, request: HttpRequest, model_admin: Any, object_id: str) -> HttpResponse:
+        """What a replay would change at this moment; nothing has changed afterwards. Raises Http404."""
+        event, by = self.get_object(request, object_id), self.actor(request)
+        if event is None or not self.allowed(request, Permission.INBOX_REPLAY, event):
+            raise Http404
+        try:
+            run = dry_run.dry_run(event_id=event.pk, by=by)
+        except DomainError as refusal:
+            return TemplateResponse(request, "admin_ext/dry_run.html", {"refusal": str(refusal)})
+        return TemplateResponse(request, "admin_ext/dry_run.html", {"told": dry_runs.told(run, site=self.admin_site.name, by=by)})
+
+    def version(self, obj: InboundEvent) -> str:
+        parked = f"; parked, since this release speaks {settings.STRIPE_API_VERSION}" if processing.is_parked(obj) else ""
+        return f"{obj.api_version or 'none'}{parked}"
+
+    version.short_description = "Stripe's version"  # type: ignore[attr-defined]
 
     def error_shown(self, obj: InboundEvent) -> Any:
         return columns.as_code(obj.error)

@@ -15,10 +15,11 @@ from organizations.permissions import Permission
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """effect: one sentence about what will happen to this row; money: what moves."""
+    """effect: one sentence about what will happen to this row; money: what moves; detail: all of it, in lines."""
 
     effect: str
     money: Money | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class BulkKind:
 
     plan(obj, values, by) raises a refusal where the row would be refused. apply(item, values, by) makes the
     operation's one call and returns what to say of it. undo: how to take it back, or that it cannot be.
+    plans_outside: plan asks somebody outside, so it is called for each row by itself, with no transaction open.
     """
 
     name: str
@@ -38,6 +40,7 @@ class BulkKind:
     undo: str
     rows: Callable[[QuerySet[Any], Actor], QuerySet[Any]] = lambda rows, by: rows
     form_class: type[forms.Form] | None = None
+    plans_outside: bool = False
 
 
 _kinds: dict[str, BulkKind] = {}

@@ -11,7 +11,7 @@ from admin_ext.models import BulkItem, BulkRun
 from core.csv_cells import safe
 from core.public_ids import encode
 
-HEADER = ("row", "id", "object", "state", "planned", "result", "amount", "currency", "finished_at")
+HEADER = ("row", "id", "object", "state", "planned", "result", "amount", "currency", "finished_at", "detail")
 
 
 class _Line:
@@ -41,6 +41,7 @@ def _cells(item: BulkItem, prefix: str) -> list[Any]:
         str(money.major) if money else "",
         item.currency,
         item.finished_at.isoformat() if item.finished_at else "",
+        item.detail,
     ]
 
 

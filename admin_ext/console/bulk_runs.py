@@ -27,6 +27,7 @@ from organizations.permissions import require
 
 MOST = 100_000
 BATCH = 200
+_PLANNED = ["state", "label", "effect", "message", "amount", "currency", "detail"]
 SECONDS = 20.0  # one job's share; then the next job goes on, so that other work gets its turn
 
 
@@ -67,8 +68,8 @@ def _insert(run: BulkRun, rows: QuerySet[Any]) -> int:
     table = BulkItem._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} (run_id, position, object_id, state, label, effect, message, currency) "
-            f"SELECT %s, chosen.position, chosen.id, 'selected', '', '', '', '' FROM ({sql}) AS chosen (id, position)",
+            f"INSERT INTO {table} (run_id, position, object_id, state, label, effect, message, currency, detail) "
+            f"SELECT %s, chosen.position, chosen.id, 'selected', '', '', '', '', '' FROM ({sql}) AS chosen (id, position)",
             [run.pk, *parameters],
         )
         return int(cursor.rowcount)
@@ -153,10 +154,26 @@ def plan(*, run_id: UUID) -> None:
     """Work out what will happen to each row. Repeatable: only rows that have no plan yet are looked at."""
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
-        if not _plan_batch(run_id):
+        if not (_plan_outside(run_id) or _plan_batch(run_id)):
             return
     with transaction.atomic():
         jobs.enqueue(plan, run_id=run_id)
+
+
+def _plan_outside(run_id: UUID) -> bool:
+    """The next row of a kind whose plan asks somebody outside; no lock is held meanwhile. Whether there was one."""
+    run = BulkRun.objects.select_related("asked_by").filter(pk=run_id, state=BulkRun.State.PREVIEWING).first()
+    if run is None or not kind_of(run.kind).plans_outside:
+        return False
+    item = run.items.filter(state=BulkItem.State.SELECTED).order_by("position").first()
+    if item is None:
+        return False
+    kind, by = kind_of(run.kind), acting(run)
+    _plan_item(kind, item, kind.rows(visible(kind.model, by), by).filter(pk=item.object_id).first(), run.values, by)
+    with transaction.atomic():
+        if run.items.select_for_update().filter(pk=item.pk, state=BulkItem.State.SELECTED).exists():  # no other worker was quicker
+            item.save(update_fields=_PLANNED)
+    return True
 
 
 @transaction.atomic
@@ -174,7 +191,7 @@ def _plan_batch(run_id: UUID) -> bool:
     found = kind.rows(visible(kind.model, by), by).in_bulk([item.object_id for item in items])
     for item in items:
         _plan_item(kind, item, found.get(item.object_id), run.values, by)
-    BulkItem.objects.bulk_update(items, ["state", "label", "effect", "message", "amount", "currency"])
+    BulkItem.objects.bulk_update(items, _PLANNED)
     return True
 
 
@@ -187,7 +204,7 @@ def _plan_item(kind: BulkKind, item: BulkItem, obj: Any, values: dict[str, Any],
     except REFUSALS as refusal:
         item.refuse(label=str(obj), why=in_words(refusal))
     else:
-        item.plan(label=str(obj), effect=planned.effect, money=planned.money)
+        item.plan(label=str(obj), effect=planned.effect, money=planned.money, detail=planned.detail)
 
 
 @jobs.task(queue="bulk", outside=True)

@@ -20,6 +20,7 @@ class Dialog(forms.Form):
 
     blocked: Any = False  # whether this cannot be submitted, as `explain` says
     preview_url = ""  # where the dialog posts its fields to show what they would do
+    preview_wait = ""  # what stands there until the answer is in
 
     def explain(self) -> list[str]:
         return []

@@ -104,5 +104,20 @@ class ObjectType(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(object_type=self.value()) if self.value() else queryset
 
 
+class Parked(DropdownFilter):  # type: ignore[misc]
+    """Events that speak another version of Stripe's API than this release, and those that were given up for another reason."""
+
+    title, parameter_name = "parked", "parked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Parked: another version of Stripe's API"), ("no", "Dead for another reason")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in ("yes", "no"):
+            return queryset
+        dead, ours = queryset.filter(state="dead"), {"api_version": settings.STRIPE_API_VERSION}
+        return dead.exclude(**ours) if self.value() == "yes" else dead.filter(**ours)
+
+
 class Choice(ChoicesDropdownFilter):  # type: ignore[misc]
     """One of a column's few values."""

@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import User
@@ -129,7 +130,12 @@ def dispute(of: Payment, **values: Any) -> Dispute:
 def inbound_event(*, dead: bool = False) -> InboundEvent:
     number = next(_next)
     made = InboundEvent.objects.create(
-        endpoint="platform", event_id=f"evt_{number}", type="charge.refunded", body='{"id": "evt"}', happened_at=timezone.now()
+        endpoint="platform",
+        event_id=f"evt_{number}",
+        type="charge.refunded",
+        api_version=settings.STRIPE_API_VERSION,
+        body='{"id": "evt", "data": {"object": {"id": "ch_1"}}}',
+        happened_at=timezone.now(),
     )
     if dead:
         made.start(lease_until=timezone.now())

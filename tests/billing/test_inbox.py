@@ -299,7 +299,7 @@ class TestReplay:
         till.pay(payment)
         till.settle()
         before = (again(payment).updated_at, AuditEntry.objects.count())
-        for row in InboundEvent.objects.all():
+        for row in InboundEvent.objects.filter(state="processed"):
             replay.replay(event_id=row.pk, by=finance())
         till.work()
         assert set(InboundEvent.objects.values_list("state", flat=True)) <= {"processed", "ignored"}

@@ -167,6 +167,7 @@ BULK = {
     "billing.refund:refund_approve": "refund.approve",
     "billing.payoutrequest:payout_approve": "payout.approve",
     "billing.inboundevent:inbound_event_replay": "inbound_event.replay",
+    "billing.inboundevent:inbound_event_dry_run": "inbound_event.replay",
     "core.job:job_retry": "job.retry",
     "notifications.message:message_resend": "job.retry",
 }

@@ -35,20 +35,27 @@ def process(event_id: str) -> str:
         return "nothing to do"
     first = events[0]
     with structlog.contextvars.bound_contextvars(event=first.event_id, event_type=first.type):
-        try:
-            handled = handle(first)
-        except Exception as error:  # this loop must outlive any event
-            _log(error, first)
+        handled = attempt(first)
+        if isinstance(handled, Exception):
+            _log(handled, first)
             for event in events:
-                fail(event_id=event.pk, error=traceback.format_exc()[-4000:])
+                fail(event_id=event.pk, error="".join(traceback.format_exception(handled))[-4000:])
             return "failed"
     finish(event_ids=[event.pk for event in events], handled=handled)
     return "processed" if handled else "ignored"
 
 
+def attempt(event: InboundEvent) -> bool | Exception:
+    """What `handle` says, or what it raised."""
+    try:
+        return handle(event)
+    except Exception as error:  # the worker's loop must outlive any event
+        return error
+
+
 def handle(event: InboundEvent) -> bool:
     """Run the event's handler; False where there is none for its type, or the object is not ours. Raises what the handler raises."""
-    if event.api_version != settings.STRIPE_API_VERSION:
+    if is_parked(event):
         raise WrongVersion(event.api_version)
     handler = _registered(event)
     if handler is None:
@@ -58,6 +65,16 @@ def handle(event: InboundEvent) -> bool:
     except NotOurs:
         return False
     return True
+
+
+def is_parked(event: InboundEvent) -> bool:
+    """Whether it speaks another version of Stripe's API than this release."""
+    return event.api_version != settings.STRIPE_API_VERSION
+
+
+def is_handled(event: InboundEvent) -> bool:
+    """Whether this release does anything with events of its type."""
+    return _registered(event) is not None
 
 
 def _registered(event: InboundEvent) -> Callable[..., None] | None:
@@ -128,7 +145,7 @@ def fail(*, event_id: UUID, error: str) -> None:
     event = InboundEvent.objects.select_for_update().get(pk=event_id)
     if event.state != InboundEvent.State.PROCESSING:
         return
-    if event.attempts >= settings.INBOX_MAX_ATTEMPTS or event.api_version != settings.STRIPE_API_VERSION:
+    if event.attempts >= settings.INBOX_MAX_ATTEMPTS or is_parked(event):
         event.bury(error=error)
         event.save(update_fields=_OUTCOME)
         return

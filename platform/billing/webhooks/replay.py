@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -26,18 +27,45 @@ class BeingProcessed(DomainError):
         super().__init__("This event is waiting or being worked on already.")
 
 
+class EventParked(DomainError):
+    code, http_status = "EVENT_PARKED", 409
+
+    def __init__(self, event: InboundEvent) -> None:
+        spoken = f"version {event.api_version}" if event.api_version else "no version"
+        super().__init__(
+            f"This event is parked: it speaks {spoken} of Stripe's API and this release speaks {settings.STRIPE_API_VERSION}; "
+            "replay it once a release speaks its version."
+        )
+
+
+class EventNotHandled(DomainError):
+    code, http_status = "EVENT_NOT_HANDLED", 409
+
+    def __init__(self, event: InboundEvent) -> None:
+        super().__init__(f"This release does nothing with events of the type {event.type}, so a replay would change nothing.")
+
+
+def guarded(event: InboundEvent) -> None:
+    """Raises BeingProcessed, EventParked or EventNotHandled where a replay could lead to nothing."""
+    if event.state in (InboundEvent.State.RECEIVED, InboundEvent.State.PROCESSING):
+        raise BeingProcessed
+    if processing.is_parked(event):
+        raise EventParked(event)
+    if not processing.is_handled(event):
+        raise EventNotHandled(event)
+
+
 @transaction.atomic
 def replay(*, event_id: UUID, by: Actor) -> InboundEvent:
     """Queue the event again; its handler reads Stripe anew, so a replay of what is done changes nothing.
 
-    Raises NotFound, PermissionRefused, BeingProcessed.
+    Raises NotFound, PermissionRefused, BeingProcessed, EventParked, EventNotHandled.
     """
     event = InboundEvent.objects.visible_to(by).select_for_update().filter(pk=event_id).first()
     if event is None:
         raise NotFound("event")
     require(by, Permission.INBOX_REPLAY)
-    if event.state in (InboundEvent.State.RECEIVED, InboundEvent.State.PROCESSING):
-        raise BeingProcessed
+    guarded(event)
     before = event.state
     event.replay(at=timezone.now())
     event.save(update_fields=["state", "attempts", "run_after", "error", "processed_at", "updated_at"])
