@@ -96,6 +96,7 @@ DOMAIN: dict[str, Meaning] = {
     "NOTHING_TO_REFUND": Meaning(409, "Nothing is left to refund, or the refund terms give nothing now."),
     "NOT_PAYABLE": Meaning(409, "The payment is paid or ended; it cannot be paid any more."),
     "ONBOARDING_REFUSED": Meaning(409, "The payment provider does not open its set-up pages now."),
+    "NO_RECEIPT_AT_STRIPE": Meaning(409, "The payment provider has no receipt for this payment; there is one once it is paid."),
     "PAYMENT_DISPUTED": Meaning(409, "The buyer disputes the payment at the bank; a refund would pay twice."),
     "PAYOUTS_NOT_USABLE": Meaning(
         409, "The payout account cannot be paid out to in this currency yet; `details.missing` says what is asked for."

@@ -3,23 +3,25 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.views.decorators.http import require_POST
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
 
 from admin_ext import bulk_kinds
 from admin_ext.billing import documents
 from admin_ext.billing.dialogs import RefundDialog
-from admin_ext.console import columns, export, filters
+from admin_ext.console import columns, export, filters, refusals
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
-from admin_ext.console.urls import list_url
+from admin_ext.console.urls import change_url, list_url
 from admin_ext.dashboards import money
-from billing import refunds
+from billing import refunds, stripe_receipts
 from billing.models import CheckoutSession, Dispute, Payment, PaymentLine, Refund, StripeCommand
+from core.errors import DomainError
 from ledger.models import LedgerEntry
 from organizations.permissions import Permission
 from registrations import payment_retry
@@ -81,7 +83,7 @@ class PaymentAdmin(ConsoleModelAdmin):
         (None, {"fields": ["state_badge", "due_amount", "captured", "refunded", "disputed", "failure_message"]}),
         ("Who and what", {"fields": ["name", "email", "user_link", "description", "registration_link", "organization_link", "starts"]}),
         ("Terms", {"fields": ["terms", "refund_fee_policy", "release"]}),
-        ("At Stripe", {"fields": ["intent", "charge", "balance_transaction", "fee", "checked"]}),
+        ("At Stripe", {"fields": ["intent", "charge", "stripe_receipt", "balance_transaction", "fee", "checked"]}),
         ("Record", {"fields": ["shown_id", "purpose", "subject", "group", "created", "paid"]}),
     ]
 
@@ -119,7 +121,26 @@ class PaymentAdmin(ConsoleModelAdmin):
         return (
             ("money/", "billing_money", self.money_view),
             ("<str:object_id>/refund-preview/", "billing_payment_refund_preview", require_POST(self.refund_preview_view)),
+            ("<str:object_id>/stripe-receipt/", "billing_payment_stripe_receipt", require_GET(self.stripe_receipt_view)),
         )
+
+    def stripe_receipt(self, obj: Payment) -> Any:
+        if not obj.stripe_charge_id:
+            return columns.EMPTY
+        url = reverse("admin:billing_payment_stripe_receipt", args=[obj.public_id], current_app=self.admin_site.name)
+        return columns.as_page_elsewhere(url, "Receipt at Stripe")
+
+    stripe_receipt.short_description = "Receipt"  # type: ignore[attr-defined]
+
+    def stripe_receipt_view(self, request: HttpRequest, model_admin: Any, object_id: str) -> HttpResponse:
+        """To Stripe's receipt, at the address that it has now. Raises Http404."""
+        payment = self.get_object(request, object_id)
+        if payment is None or not self.has_view_permission(request, payment):
+            raise Http404
+        try:
+            return HttpResponseRedirect(stripe_receipts.url(payment_id=payment.pk, by=self.actor(request)))
+        except DomainError as refusal:
+            return refusals.sentence(request, refusal, back=change_url(self.admin_site.name, payment) or request.path)
 
     def money_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
         return money.page(self, request)

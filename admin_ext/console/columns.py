@@ -222,6 +222,11 @@ def as_anchor(url: str | None, shown: str) -> SafeString:
     return format_html('<a class="text-link" href="{}"><code>{}</code></a>', url, shown) if url else format_html("<code>{}</code>", shown)
 
 
+def as_page_elsewhere(url: str, shown: str) -> SafeString:
+    """A link that opens beside this page."""
+    return format_html('<a class="text-link" href="{}" target="_blank" rel="noopener noreferrer">{}</a>', url, shown)
+
+
 def as_dialogs(site: str, obj: Model, dialogs: Iterable[tuple[str, str]]) -> SafeString:
     """Links that open dialogs of another object's buttons, (address, label) each; without scripts they lead to the dialog's own page."""
     page = (change_url(site, obj) or "").removesuffix("change/")

@@ -63,6 +63,8 @@ class TestShow:
         unpaid = client.v1.payment_intents.create({"amount": 5000, "currency": "usd"})
 
         assert "25.000 kwd" in visit(sandbox, intent.latest_charge.receipt_url)[1]
+        client.v1.refunds.create({"payment_intent": intent.id, "amount": 5_000})
+        assert "Paid: 25.000 kwd. Refunded: 5.000 kwd." in visit(sandbox, intent.latest_charge.receipt_url)[1]
         assert visit(sandbox, f"/c/receipt/{unpaid.id}")[0] == 404
 
     def test_is_not_found_for_unknown_payments(self, sandbox: Sandbox) -> None:

@@ -210,6 +210,9 @@ class PaymentGateway(Protocol):
     def intent_of(self, charge_id: str) -> GatewayIntent | None:
         """The intent that made this charge; None for a charge without one."""
 
+    def receipt_url(self, charge_id: str) -> str | None:
+        """Where Stripe shows the charge's receipt now, refunds included; None while it has not succeeded. Never kept: it may change."""
+
     def create_refund(self, parameters: dict[str, Any], *, key: str) -> GatewayRefund: ...
     def retrieve_refund(self, refund_id: str) -> GatewayRefund: ...
     def refunds_of(self, intent_id: str) -> Iterator[GatewayRefund]: ...

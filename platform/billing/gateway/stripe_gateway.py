@@ -90,6 +90,9 @@ class StripeGateway:
         intent = self._ask(lambda: self.client.v1.charges.retrieve(charge_id)).payment_intent
         return self.retrieve_intent(intent if isinstance(intent, str) else intent.id) if intent else None
 
+    def receipt_url(self, charge_id: str) -> str | None:
+        return self._ask(lambda: self.client.v1.charges.retrieve(charge_id)).receipt_url
+
     def create_refund(self, parameters: dict[str, Any], *, key: str) -> GatewayRefund:
         params: Any = parameters
         return answers.refund(self._ask(lambda: self.client.v1.refunds.create(params, {"idempotency_key": key})))

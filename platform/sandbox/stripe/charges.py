@@ -37,7 +37,7 @@ def new(world: World, intent: Json, method: Json, *, status: str, decline: Decli
         payment_method=method["id"],
         payment_method_details=_details(method, authenticated=authenticated),
         receipt_email=intent["receipt_email"],
-        receipt_url=f"{world.public_url}/c/receipt/{intent['id']}" if done else None,
+        receipt_url=receipt_url(world, intent["id"]) if done else None,
         status=status,
         transfer_group=intent["transfer_group"],
         **blank.CHARGE,
@@ -46,6 +46,11 @@ def new(world: World, intent: Json, method: Json, *, status: str, decline: Decli
     if done:
         expect_balance_transaction(world, charge, at_once=card.settles_at_once)
     return charge
+
+
+def receipt_url(world: World, intent_id: str) -> str:
+    """Where the receipt of a charge that succeeded is shown."""
+    return f"{world.public_url}/c/receipt/{intent_id}"
 
 
 def expect_balance_transaction(world: World, charge: Json, *, at_once: bool) -> None:

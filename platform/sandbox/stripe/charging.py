@@ -82,6 +82,7 @@ def settle(world: World, intent: Json, *, succeeds: bool) -> None:
     method = world.store.get("payment_method", intent["payment_method"])
     if succeeds:
         charge.update(status="succeeded", paid=True, captured=True, amount_captured=charge["amount"])
+        charge["receipt_url"] = charges.receipt_url(world, intent["id"])
         world.store.save(charge)
         charges.expect_balance_transaction(world, charge, at_once=False)
         _succeed(world, intent, charge, card_of(method))

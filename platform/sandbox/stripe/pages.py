@@ -111,8 +111,9 @@ def _receipt(world: World, intent_id: str, _: dict[str, Any]) -> Page:
     intent = world.store.find("payment_intent", intent_id)
     if intent is None or intent["status"] != "succeeded":
         return _missing()
-    paid = currencies.shown(intent["amount_received"], intent["currency"])
-    return Page(200, page_html.notice("Receipt", f"Paid: {paid}. Payment {intent['id']}."))
+    charge, currency = world.store.get("charge", intent["latest_charge"]), intent["currency"]
+    back = f" Refunded: {currencies.shown(charge['amount_refunded'], currency)}." if charge["amount_refunded"] else ""
+    return Page(200, page_html.notice("Receipt", f"Paid: {currencies.shown(charge['amount'], currency)}.{back} Payment {intent['id']}."))
 
 
 def _onboarding(world: World, account_id: str, _: dict[str, Any]) -> Page:
