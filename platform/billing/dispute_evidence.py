@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
@@ -12,6 +13,7 @@ from audit.actor import Actor
 from audit.recording import record
 from billing import refund_terms
 from billing.models import Dispute, DisputeFile, Payment
+from core import jobs
 from core.errors import DomainError, InvalidInput, NotFound
 from organizations.permissions import Permission, require
 
@@ -112,7 +114,9 @@ def attach(*, dispute_id: UUID, kind: str, upload: Upload, by: Actor) -> Dispute
     others = sum(dispute.files.exclude(kind=kind).values_list("size", flat=True))
     if others + len(upload.content) > LARGEST_FILE:
         raise InvalidInput("All documents of a dispute together may have 4.5 MB; send a smaller file.", field="upload")
-    dispute.files.filter(kind=kind).delete()
+    for replaced in dispute.files.filter(kind=kind):
+        jobs.enqueue(discard, stored=replaced.stored.name)
+        replaced.delete()
     file = DisputeFile(
         dispute=dispute,
         kind=kind,
@@ -126,6 +130,13 @@ def attach(*, dispute_id: UUID, kind: str, upload: Upload, by: Actor) -> Dispute
     after = {"kind": kind, "name": file.name, "size": file.size}
     record(dispute, "dispute.document_added", by=by, organization_id=dispute.payment.organization_id, after=after)
     return file
+
+
+@jobs.task(outside=True)
+def discard(*, stored: str) -> None:
+    """Remove the file of a document that was replaced; repeatable. The job exists only if the replacement was kept."""
+    if not DisputeFile.objects.filter(stored=stored).exists():
+        default_storage.delete(stored)
 
 
 def _plain_name(name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.actor import StaffGroup
@@ -19,6 +19,7 @@ from core.jobs import RetryLater
 from core.models import Job
 from tests.billing.conftest import Till
 from tests.billing.test_dispute_books import word
+from tests.draining import drain
 from tests.factories.billing import finance, paid_payment, payment_at_stripe
 from tests.factories.people import personas, staff
 
@@ -136,6 +137,33 @@ class TestAttach:
             dispute_evidence.attach(dispute_id=dispute.pk, kind="receipt", upload=Upload("", content), by=finance())
         kept = DisputeFile.objects.get()
         assert (kept.content_type, kept.name, str(kept)) == ("image/png", "document", "document")
+
+    def test_removes_the_file_of_each_replaced_one_after_the_commit(self, tmp_path: Path) -> None:
+        dispute = open_here()
+        made = [
+            dispute_evidence.attach(dispute_id=dispute.pk, kind="receipt", upload=Upload(f"{number}.pdf", PDF.content), by=finance())
+            for number in range(3)
+        ]
+        other = dispute_evidence.attach(dispute_id=dispute.pk, kind="refund_policy", upload=PDF, by=finance())
+        assert sum(path.is_file() for path in tmp_path.rglob("*")) == 4  # nothing is gone before the work of the queue
+
+        drain()
+        left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+        assert left == sorted([made[-1].stored.name, other.stored.name])
+        dispute_evidence.discard(stored=made[0].stored.name)  # a second time
+        dispute_evidence.discard(stored=other.stored.name)  # one that is still somebody's
+        assert sum(path.is_file() for path in tmp_path.rglob("*")) == 2
+
+    def test_keeps_the_file_where_the_replacement_was_taken_back(self, tmp_path: Path) -> None:
+        dispute = open_here()
+        first = dispute_evidence.attach(dispute_id=dispute.pk, kind="receipt", upload=PDF, by=finance())
+        with transaction.atomic():
+            dispute_evidence.attach(dispute_id=dispute.pk, kind="receipt", upload=Upload("b.pdf", PDF.content), by=finance())
+            transaction.set_rollback(True)
+        drain()
+        assert DisputeFile.objects.get().pk == first.pk
+        with DisputeFile.objects.get().stored.open() as stored:
+            assert stored.read() == PDF.content
 
     @pytest.mark.parametrize(
         ("kind", "content", "field"),
