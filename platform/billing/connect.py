@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.actor import Actor
@@ -117,13 +117,14 @@ def _open(account: ConnectedAccount, by: Actor) -> ConnectedAccount:
         operation="account.create", key=account.stripe_key, parameters=parameters, subject=account, organization_id=account.organization_id
     )
     since = account.opening_since or timezone.now()
+    at = reading_begins()
     if commands.is_spent(key=command.key, since=since):
         made = [one for one in gateway(patient=False).accounts_since(since) if one.metadata.get("account_id") == str(account.pk)]
         if made:
-            return opened(account_id=account.pk, answer=made[0], by=by)
+            return opened(account_id=account.pk, answer=made[0], at=at, by=by)
         return _open(renewed(account_id=account.pk, given_up=account.number), by)
     answer = commands.perform(command, lambda given, key: gateway(patient=False).create_account(given, key=key))
-    return opened(account_id=account.pk, answer=answer, by=by)
+    return opened(account_id=account.pk, answer=answer, at=at, by=by)
 
 
 def _parameters(account: ConnectedAccount) -> dict[str, Any]:
@@ -167,21 +168,27 @@ def renewed(*, account_id: UUID, given_up: int) -> ConnectedAccount:
 
 
 @transaction.atomic
-def opened(*, account_id: UUID, answer: GatewayAccount, by: Actor) -> ConnectedAccount:
-    """Stripe made the account: keep its id and what it says. Repeatable."""
+def opened(*, account_id: UUID, answer: GatewayAccount, at: datetime, by: Actor) -> ConnectedAccount:
+    """Stripe made the account: keep its id and what it says. at: when it was asked. Repeatable."""
     account = _row(account_id)
     if account.state == State.OPENING:
         account.open(stripe_account_id=answer.id)
         account.save(update_fields=["state", "stripe_account_id", "updated_at"])
         record(account, "account.opened", by=by, after={"stripe_account_id": answer.id})
-    return sync(account_id=account_id, answer=answer, at=timezone.now(), by=by)
+    return sync(account_id=account_id, answer=answer, at=at, by=by)
 
 
 @transaction.atomic
 def sync(*, account_id: UUID, answer: GatewayAccount, at: datetime, by: Actor) -> ConnectedAccount:
-    """Bring our mirror in line with Stripe's account; a word about another account, or one that was taken away, changes nothing."""
+    """Bring our mirror in line with Stripe's account; a word about another account, or one that was taken away, changes nothing.
+
+    at: when Stripe was asked, by `reading_begins`. Of two readings that cross, the one that began later counts: it saw whatever the other
+    could have seen, or an event about it is still to come and is read after both.
+    """
     account = _row(account_id)
     if account.state != State.OPEN or account.stripe_account_id != answer.id:
+        return account
+    if account.synced_at is not None and at < account.synced_at:
         return account
     before = {name: getattr(account, name) for name in _MIRRORED}
     values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(answer).items()}
@@ -201,8 +208,17 @@ def refresh(*, account_id: UUID, by: Actor, patient: bool = True) -> ConnectedAc
     account = ConnectedAccount.objects.get(pk=account_id)
     if account.stripe_account_id is None or account.state != State.OPEN:
         return account
+    at = reading_begins()
     answer = gateway(patient=patient).retrieve_account(account.stripe_account_id)
-    return sync(account_id=account_id, answer=answer, at=timezone.now(), by=by)
+    return sync(account_id=account_id, answer=answer, at=at, by=by)
+
+
+def reading_begins() -> datetime:
+    """The moment by the database's clock, which all who read Stripe share."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment
 
 
 @transaction.atomic

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.gap("2.1")]
 
 def opened(organization: Organization, **values: Any) -> ConnectedAccount:
     account = connect.begin(organization_id=organization.pk, by=SYSTEM)
-    return connect.opened(account_id=account.pk, answer=account_answer(organization, **values), by=SYSTEM)
+    return connect.opened(account_id=account.pk, answer=account_answer(organization, **values), at=timezone.now(), by=SYSTEM)
 
 
 class TestBegin:
@@ -79,6 +79,19 @@ class TestMirror:
         account = opened(organization)
         answer = account_answer(organization, id="acct_other", payouts_enabled=False)
         assert connect.sync(account_id=account.pk, answer=answer, at=timezone.now(), by=SYSTEM).payouts_enabled
+
+    def test_keeps_the_reading_that_began_later_whichever_answer_comes_first(self) -> None:
+        organization = OrganizationFactory()
+        account = opened(organization)
+        earlier, later = connect.reading_begins(), connect.reading_begins()
+        restricted = account_answer(organization, payouts_enabled=False)
+        connect.sync(account_id=account.pk, answer=restricted, at=later, by=SYSTEM)
+        told = AuditEntry.objects.filter(action="account.changed").count()
+
+        account = connect.sync(account_id=account.pk, answer=account_answer(organization), at=earlier, by=SYSTEM)
+        assert (account.payouts_enabled, account.synced_at) == (False, later)
+        assert AuditEntry.objects.filter(action="account.changed").count() == told
+        assert connect.sync(account_id=account.pk, answer=account_answer(organization), at=later, by=SYSTEM).payouts_enabled
 
     def test_answers_what_publishing_asks(self) -> None:
         organization = OrganizationFactory()

@@ -52,7 +52,7 @@ class TestTwoWorkers:
         payout.attempt = 9
         assert payout_submission.find_at_stripe(payout) is None
         payout_submission._pay_out(payout.pk)
-        connect.opened(account_id=account.pk, answer=gateway().retrieve_account(acct), by=SYSTEM)
+        connect.opened(account_id=account.pk, answer=gateway().retrieve_account(acct), at=timezone.now(), by=SYSTEM)
         client.v1.accounts.delete(acct)
         stripe_balances.read(account_id=account.pk)
 

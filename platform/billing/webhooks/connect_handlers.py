@@ -17,12 +17,13 @@ type ConnectHandler = Callable[[dict[str, Any], str], None]
 def account_updated(found: dict[str, Any], account: str) -> None:
     row = ConnectedAccount.objects.filter(stripe_account_id=account).first()
     if row is None:  # the answer that carried its id was lost; our id is in the metadata
+        at = connect.reading_begins()
         answer = gateway().retrieve_account(account)
         account_id = uuid_of(answer.metadata.get("account_id"))
         row = ConnectedAccount.objects.filter(pk=account_id).first() if account_id else None
         if row is None:
             raise NotOurs(account)
-        connect.opened(account_id=row.pk, answer=answer, by=BY)
+        connect.opened(account_id=row.pk, answer=answer, at=at, by=BY)
     else:
         connect.refresh(account_id=row.pk, by=BY)
 
