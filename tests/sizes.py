@@ -21,6 +21,7 @@ class Sizes:
     bulk_rows: int
     bulk_fault_rows: int  # refunds of a bulk run whose worker is killed; each is paid and refunded at Stripe's stand-in
     list_rows: int
+    audit_entries: int
 
 
 SMALL = Sizes(
@@ -37,6 +38,7 @@ SMALL = Sizes(
     bulk_rows=120,
     bulk_fault_rows=4,
     list_rows=2_000,
+    audit_entries=8_000,
 )
 LARGE = Sizes(
     registrations=200,
@@ -52,5 +54,6 @@ LARGE = Sizes(
     bulk_rows=10_000,
     bulk_fault_rows=40,
     list_rows=100_000,
+    audit_entries=1_000_000,
 )
 SIZES = LARGE if SOAK else SMALL

@@ -42,6 +42,7 @@ class AuditEntry(models.Model):
             models.Index(fields=["organization_id", "-id"], name="audit_organization"),
             models.Index(fields=["user_id", "-id"], name="audit_user"),
             models.Index(fields=["action", "-id"], name="audit_action"),
+            models.Index(fields=["actor", "-id"], condition=models.Q(user_id=None), name="audit_system"),
             models.Index(fields=["request_id"], condition=~models.Q(request_id=""), name="audit_request"),
             GinIndex(Words("reason"), name="audit_words"),
         ]

@@ -16,3 +16,7 @@ class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
 
     def about(self, obj: models.Model) -> Self:
         return self.filter(object_id=obj.pk).order_by("-id")
+
+    def done_by_system(self, name: str) -> Self:
+        """What one of our own tasks did, newest first; `name` as in Actor.system."""
+        return self.filter(actor=Actor.system(name).label, user_id=None).order_by("-id")

@@ -16,6 +16,7 @@ from config.schedules import SCHEDULES
 from core import jobs
 from tests.admin_ext import making
 from tests.admin_ext.conftest import People, acting, sign_in
+from tests.sizes import SIZES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.gap("2.2")]
 PAGE = "/staff/core/job/janitor/"
@@ -48,6 +49,31 @@ class TestHands:
         """A task that is renamed would leave the page empty of what it did."""
         signed = {name for file in Path("platform").rglob("*.py") for name in re.findall(r'Actor\.system\("([^"]+)"\)', file.read_text())}
         assert set(janitor.HANDS) <= signed
+
+
+class TestDone:
+    def test_reads_the_newest_of_each_hand_by_an_index(self, people: People) -> None:
+        """However much the system and people have done since."""
+        columns = "id, created_at, action, object_type, object_id, actor, user_id, before, after, reason, request_id"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO audit_auditentry ({columns})"
+                " SELECT gen_random_uuid(), now(), 'payment.succeeded', 'billing.payment', gen_random_uuid(),"
+                " CASE mod(n, 4) WHEN 0 THEN 'system:stripe.webhook' WHEN 1 THEN 'system:billing.sweep' ELSE 'user:' || n END,"
+                " CASE WHEN mod(n, 4) > 1 THEN gen_random_uuid() END, '{}', '{}', '', '' FROM generate_series(1, %s) AS n",
+                [SIZES.audit_entries],
+            )
+            cursor.execute("ANALYZE audit_auditentry")
+            with CaptureQueriesContext(connection) as asked:
+                found = janitor.done()
+            (query,) = [one["sql"] for one in asked.captured_queries]
+            cursor.execute(f"EXPLAIN {query}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+
+        assert [entry.actor for entry in found] == ["system:billing.sweep"] * 30
+        assert [entry.pk for entry in found] == sorted((entry.pk for entry in found), reverse=True)
+        assert "audit_system" in plan
+        assert "Seq Scan" not in plan
 
 
 class TestPage:
