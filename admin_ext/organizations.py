@@ -12,9 +12,10 @@ from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
-from billing import connect
+from billing import connect, refunds
+from core.money import Money
 from events.models import Event
-from organizations.models import Membership
+from organizations.models import Membership, Organization
 from organizations.permissions import Permission
 
 
@@ -31,7 +32,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
         (None, {"fields": ["name", "description", "country"]}),
         ("On receipts and credit notes", {"fields": ["legal_name", "address", "tax_id"]}),
         ("Settings", {"fields": ["number", "slug", "kind", "is_active", "organizer_scope", "created"]}),
-        ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "refund_approval_limits"]}),
+        ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "approval_limits"]}),
     ]
 
     actions_detail = ["set_up_payouts"]
@@ -47,6 +48,16 @@ class OrganizationAdmin(ConsoleModelAdmin):
         gone="It has a payout account already.",
         submit="Set up payouts",
     )
+
+    def approval_limits(self, obj: Organization) -> str:
+        """What may be refunded without a second person: the organization's own amounts, the platform's for other currencies."""
+        limits = refunds.approval_limits(obj)
+        own = [str(Money(limits[currency], currency)) for currency in sorted(obj.refund_approval_limits)]
+        others = [str(Money(limits[currency], currency)) for currency in sorted(limits.keys() - obj.refund_approval_limits.keys())]
+        words = [*([", ".join(own)] if own else []), *([f"the platform's: {', '.join(others)}"] if others else [])]
+        return "; ".join(words) or "Every refund waits for a second person"
+
+    approval_limits.short_description = "Refunds without a second person up to"  # type: ignore[attr-defined]
 
     def owner_of(self, obj: Model) -> tuple[UUID | None, UUID | None]:
         return obj.pk, None

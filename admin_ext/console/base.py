@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
-from admin_ext.console import edits, export, history, row_search
+from admin_ext.console import columns, edits, export, history, row_search
 from admin_ext.console.paging import BigTablePaginator, ConsoleChangeList
 from admin_ext.console.panels import Panel
 from admin_ext.console.refusals import sentence
@@ -55,6 +55,7 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
     ordering: tuple[str, ...] = ("-pk",)
     change_form_before_template = "admin_ext/seen.html"
     change_form_outer_after_template = "admin_ext/around_object.html"
+    empty_value_display = columns.EMPTY
     compressed_fields = True
     warn_unsaved_form = True
 
@@ -230,10 +231,10 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
             raise PermissionDenied
         query = request.META.get("QUERY_STRING", "")
         back = list_url(self.admin_site.name, self.model, query) or request.path
-        columns = [one for one in self.export_fields if self.on_staff_site or one.name not in self.organizer_hides]
+        shown = [one for one in self.export_fields if self.on_staff_site or one.name not in self.organizer_hides]
         try:
             rows = self.get_changelist_instance(request).queryset
-            return export.download(export.start(rows=rows, columns=columns, filters=query, by=self.actor(request)), self.model)
+            return export.download(export.start(rows=rows, columns=shown, filters=query, by=self.actor(request)), self.model)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(list_url(self.admin_site.name, self.model, "e=1") or back)
         except DomainError as refusal:

@@ -23,6 +23,7 @@ from billing.models import Payment, Refund
 from core import jobs
 from core.errors import DomainError, InvalidInput, NotFound
 from core.money import Money, step
+from organizations.models import Organization
 from organizations.permissions import Permission, require
 
 _SOURCES_OF_PEOPLE = (Refund.Source.CONSOLE, Refund.Source.API)
@@ -101,8 +102,12 @@ def offer(payment: Payment, *, at: datetime, taken: int | None = None) -> Offer:
 
 def approval_limit(payment: Payment) -> Money:
     """The largest refund that needs no second person; the organization's for this currency, else the platform's, else none."""
-    limits = {**settings.REFUND_APPROVAL_LIMITS, **payment.organization.refund_approval_limits}
-    return Money(int(limits.get(payment.currency, 0)), payment.currency)
+    return Money(int(approval_limits(payment.organization).get(payment.currency, 0)), payment.currency)
+
+
+def approval_limits(organization: Organization) -> dict[str, int]:
+    """{currency: minor units}; in a currency that is not named, each refund needs a second person."""
+    return {**settings.REFUND_APPROVAL_LIMITS, **organization.refund_approval_limits}
 
 
 @transaction.atomic
