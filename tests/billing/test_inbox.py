@@ -140,13 +140,14 @@ class TestReceive:
         with pytest.raises(BadSignature):
             receiving.receive(endpoint="platform", body=body + b" ", signature=signed(body))
 
-    def test_takes_two_secrets_while_one_is_rolled(self, settings: Any) -> None:
-        settings.STRIPE_WEBHOOK_SECRETS = [NEXT_SECRET, SECRET]
-        assert receive(event(1), secret=SECRET)
-        assert receive(event(2), secret=NEXT_SECRET)
-        settings.STRIPE_WEBHOOK_SECRETS = [NEXT_SECRET]
+    @pytest.mark.parametrize(("endpoint", "name"), [("platform", "STRIPE_WEBHOOK_SECRETS"), ("connect", "STRIPE_CONNECT_WEBHOOK_SECRETS")])
+    def test_takes_two_secrets_while_one_is_rolled(self, settings: Any, endpoint: str, name: str) -> None:
+        setattr(settings, name, ["whsec_new", "whsec_old"])
+        assert receive(event(1), endpoint=endpoint, secret="whsec_old")
+        assert receive(event(2), endpoint=endpoint, secret="whsec_new")
+        setattr(settings, name, ["whsec_new"])
         with pytest.raises(BadSignature):
-            receive(event(3), secret=SECRET)
+            receive(event(3), endpoint=endpoint, secret="whsec_old")
 
     def test_takes_any_of_several_signatures(self) -> None:
         body = json.dumps(event()).encode()

@@ -1,6 +1,7 @@
 """Which rows a piece of work writes: whatever way it writes them, and with nothing left of it."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -8,6 +9,7 @@ from django.db import connection
 from billing.models import InboundEvent
 from billing.webhooks import row_changes
 from billing.webhooks.row_changes import NotCounted, Written
+from core.public_ids import uuid7
 from organizations.models import Organization
 from tests.admin_ext import making
 from tests.factories.organizations import OrganizationFactory
@@ -66,6 +68,15 @@ class TestOf:
             Organization.objects.filter(pk=going.pk).delete()
 
         assert [one.key for one in row_changes.of(work, marker=marker).changes] == [going.pk]
+
+    def test_finds_new_rows_whose_keys_were_made_long_ago(self, marker: InboundEvent) -> None:
+        old, new = UUID(int=7), uuid7()
+
+        def work() -> None:
+            for key in (old, new):
+                Organization.objects.create(pk=key, name="Coming", slug=f"coming-{key}")
+
+        assert {one.key for one in row_changes.of(work, marker=marker).changes} == {old, new}
 
     def test_tells_nothing_of_what_comes_to_the_same(self, marker: InboundEvent) -> None:
         organization = OrganizationFactory.create()

@@ -9,10 +9,13 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Model
+from django.db.models import Model, UUIDField
+
+from core.public_ids import uuid7
 
 type Row = dict[str, Any]
 type Keys = dict[str, list[Any]]
@@ -56,9 +59,11 @@ class _TakeBack(Exception):
 
 @dataclass(slots=True)
 class _Trial:
-    """One run of the work. stamp: the transaction's number at its beginning; deleting: tables that lost rows."""
+    """One run of the work. stamp, first_key: the transaction's number and the lowest key that was free at its beginning; deleting: tables
+    that lost rows."""
 
     stamp: str = ""
+    first_key: UUID = field(default_factory=lambda: UUID(int=uuid7().int >> 80 << 80))  # the millisecond alone
     after: dict[str, dict[Any, Row]] = field(default_factory=dict)
     deleting: set[str] = field(default_factory=set)
     gone: dict[str, set[Any]] = field(default_factory=dict)
@@ -132,18 +137,28 @@ def _look(trial: _Trial, counted: dict[str, tuple[int, int, int]], suspects: Key
     for table in models.keys() & now.keys():
         inserted, updated, deleted = (new - old for new, old in zip(now[table], counted.get(table, (0, 0, 0)), strict=True))
         if inserted or updated:
-            trial.after[table] = _stamped(models[table], trial.stamp, inserted if not updated else None)
+            trial.after[table] = _new(models[table], trial, inserted) if not updated else _stamped(models[table], trial)
         if deleted:
             trial.deleting.add(table)
     for table, keys in suspects.items():
         trial.gone[table] = set(keys) - _by_key(models[table], keys).keys()
 
 
-def _stamped(model: type[Model], stamp: str, newest: int | None) -> dict[Any, Row]:
-    """The rows that were written since the stamp. newest: that many, all new, so that the end of the key's index is where they are."""
+def _new(model: type[Model], trial: _Trial, count: int) -> dict[Any, Row]:
+    """The rows written since the stamp, all of them new: at the end of the key's index, where keys rise and all are found there."""
+    if isinstance(model._meta.pk, UUIDField):
+        found = _stamped(model, trial, since=trial.first_key)
+        if len(found) == count:
+            return found
+    return _stamped(model, trial)
+
+
+def _stamped(model: type[Model], trial: _Trial, since: UUID | None = None) -> dict[Any, Row]:
+    """The rows written since the stamp; all of the table is read through, or what has a key from `since` on."""
     table, key = model._meta.db_table, model._meta.pk.column
-    order = f'ORDER BY "{key}" DESC LIMIT {newest}' if newest is not None else ""
-    return _rows(f'SELECT "{key}", to_jsonb(t) FROM "{table}" t WHERE age(t.xmin) <= age(%s::xid) {order}', [stamp])
+    late = f'"{key}" >= %s AND ' if since is not None else ""
+    query = f'SELECT "{key}", to_jsonb(t) FROM "{table}" t WHERE {late}age(t.xmin) <= age(%s::xid)'
+    return _rows(query, [*([since] if since is not None else []), trial.stamp])
 
 
 def _by_key(model: type[Model], keys: Iterable[Any]) -> dict[Any, Row]:
