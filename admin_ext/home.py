@@ -132,7 +132,7 @@ QUEUES = (
         Dispute,
         Permission.DISPUTE_ANSWER,
         lambda rows: rows.filter(status__in=Dispute.ANSWERABLE),
-        "status__in=warning_needs_response,needs_response&o=6",
+        "status__in=warning_needs_response,needs_response&o=1",
         "No dispute waits for an answer.",
     ),
     WorkQueue(

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
@@ -81,7 +82,7 @@ def _answerable(dispute: Dispute) -> bool:
 
 
 class DisputeAdmin(OfPayment):
-    list_display = ["shown_id", "status_badge", "amount_shown", "payment_link", "reason", "due", "organization_link", "created"]
+    list_display = ["shown_id", "due", "status_badge", "amount_shown", "payment_link", "reason", "organization_link", "created"]
     list_filter = [
         ("status", filters.States),
         filters.Currency,
@@ -198,7 +199,7 @@ class DisputeAdmin(OfPayment):
             [
                 columns.as_anchor(f"{page}document/?file={file.public_id}", file.name),
                 file.get_kind_display(),
-                f"{file.size / 1000:,.0f} kB",
+                filesizeformat(file.size),
                 "yes" if file.stripe_file_id else "not yet",
                 columns.as_moment(file.created_at),
             ]

@@ -14,9 +14,12 @@ from admin_ext.console import columns
 from admin_ext.console.urls import change_url
 from audit.actor import Actor
 from audit.models import AuditEntry
+from core.money import Money
 from core.public_ids import encode
 
 HISTORY = 300
+# What operations record in minor units of their object's currency.
+_AMOUNTS = frozenset({"amount", "available", "stripe_closing", "books_closing", "in_transit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,13 @@ def timeline(obj: Model, by: Actor, *, limit: int) -> list[Moment]:
     if not isinstance(obj.pk, UUID):
         return []
     entries = list(AuditEntry.objects.visible_to(by).filter(object_id=obj.pk).order_by("-id")[:limit])
-    return moments(entries)
+    return moments(entries, str(getattr(obj, "currency", "")))
 
 
-def moments(entries: list[AuditEntry]) -> list[Moment]:
+def moments(entries: list[AuditEntry], currency: str = "") -> list[Moment]:
+    """currency: of the object that the entries are about, where it has one."""
     people = names(entry.user_id for entry in entries if entry.user_id)
-    return [_moment(entry, people) for entry in entries]
+    return [_moment(entry, people, currency) for entry in entries]
 
 
 def names(user_ids: Iterable[UUID]) -> dict[UUID, str]:
@@ -68,18 +72,24 @@ def in_words(action: str) -> str:
     return action.replace(".", " ").replace("_", " ").capitalize()
 
 
-def _moment(entry: AuditEntry, people: dict[UUID, str]) -> Moment:
+def _moment(entry: AuditEntry, people: dict[UUID, str], currency: str) -> Moment:
     names_ = [name for name in {**entry.before, **entry.after} if name != "state"]
-    changes = [Change(name.replace("_", " "), _shown(entry.before.get(name)), _shown(entry.after.get(name))) for name in names_]
+    changes = [
+        Change(
+            name.replace("_", " "), *(_shown(side.get(name), currency if name in _AMOUNTS else "") for side in (entry.before, entry.after))
+        )
+        for name in names_
+    ]
     state = entry.after.get("state")
     badge = columns.as_state(str(state)) if state else ""
     return Moment(columns.as_moment(entry.created_at), in_words(entry.action), who(entry, people), entry.reason, changes, badge, entry)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, currency: str) -> str:
+    """currency: not empty where the value is minor units of it."""
     if value is None or value == "":
         return ""
-    return str(value)
+    return str(Money(value, currency)) if currency and isinstance(value, int) else str(value)
 
 
 def page(admin: Any, request: HttpRequest, obj: Model) -> HttpResponse:

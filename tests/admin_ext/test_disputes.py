@@ -1,10 +1,14 @@
 """A dispute in the console: what can be done about it, its documents, and who sees them."""
 
+import html
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from billing.models import Dispute, DisputeFile, DisputeResponse
 from tests.admin_ext import making
@@ -66,6 +70,18 @@ class TestDispute:
 
     def test_stands_in_the_work_queue(self, people: People, dispute: Dispute) -> None:
         assert "Disputes to answer" in sign_in(people.finance).get("/staff/").content.decode()
+
+    def test_is_listed_by_the_day_it_is_due(self, people: People, dispute: Dispute) -> None:
+        later = making.dispute(making.payment(people.north))
+        Dispute.objects.filter(pk=dispute.pk).update(due_by=timezone.now() + timedelta(days=1))
+        Dispute.objects.filter(pk=later.pk).update(due_by=timezone.now() + timedelta(days=5))
+        client = sign_in(people.finance)
+        (queue,) = re.findall(r'href="([^"]*/dispute/\?[^"]*)"', client.get("/staff/").content.decode())
+        shown = client.get(html.unescape(queue)).content.decode()
+        assert shown.index(dispute.public_id) < shown.index(later.public_id)
+
+    def test_shows_how_large_a_document_is(self, people: People, dispute: Dispute) -> None:
+        assert "13\xa0bytes" in attach(sign_in(people.alice), "console", dispute).content.decode()
 
 
 class TestDocuments:
