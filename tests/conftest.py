@@ -106,6 +106,16 @@ def point_at(sandbox: Sandbox, settings: Any, url: str = "http://testserver/webh
     gateway.cache_clear()
 
 
+def hear_of_accounts(sandbox: Sandbox, settings: Any, url: str = "http://testserver/connect") -> None:
+    """Have the sandbox know our endpoint for what happens to connected accounts."""
+    client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
+    events: Any = ["*"]
+    made = client.v1.webhook_endpoints.create(
+        {"url": url, "enabled_events": events, "connect": True, "api_version": django_settings.STRIPE_API_VERSION}
+    )
+    settings.STRIPE_CONNECT_WEBHOOK_SECRETS = [made.secret]
+
+
 @pytest.fixture
 def webhooks(sandbox: Sandbox) -> Callable[[], int]:
     """Deliver what is due to our real endpoint; the number of deliveries."""

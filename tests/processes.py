@@ -36,6 +36,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "DATABASE_URL": database_url(),
         "STRIPE_API_BASE": settings.STRIPE_API_BASE,
         "STRIPE_WEBHOOK_SECRETS": ",".join(settings.STRIPE_WEBHOOK_SECRETS),
+        "STRIPE_CONNECT_WEBHOOK_SECRETS": ",".join(settings.STRIPE_CONNECT_WEBHOOK_SECRETS),
         "STRIPE_NETWORK_RETRIES": "0",
         "JOB_BACKOFF_BASE": "0.3",
         "Q_POLL": "0.05",

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import stripe
 
 from billing import fulfillment
 from billing.gateway.selection import gateway
@@ -16,6 +15,7 @@ from ledger import balances
 from ledger.chart import REFUNDS_IN_FLIGHT, STRIPE_BALANCE
 from sandbox.stripe.server import Sandbox
 from tests.billing.bank import Bank
+from tests.conftest import hear_of_accounts
 from tests.draining import drain
 from tests.factories.billing import checkout_session
 
@@ -124,10 +124,5 @@ def books() -> Callable[[], None]:
 
 @pytest.fixture
 def bank(sandbox: Sandbox, settings: Any) -> Bank:
-    client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
-    events: Any = ["*"]
-    made = client.v1.webhook_endpoints.create(
-        {"url": "http://testserver/connect", "enabled_events": events, "connect": True, "api_version": settings.STRIPE_API_VERSION}
-    )
-    settings.STRIPE_CONNECT_WEBHOOK_SECRETS = [made.secret]
+    hear_of_accounts(sandbox, settings)
     return Bank(sandbox)

@@ -20,7 +20,7 @@ from accounts.models import User
 from audit.actor import StaffGroup
 from billing.gateway.selection import gateway
 from sandbox.stripe.server import Sandbox
-from tests.conftest import point_at
+from tests.conftest import hear_of_accounts, point_at
 from tests.contract.stripe.recording import Recorder
 from tests.processes import free_port, web, worker
 
@@ -60,6 +60,7 @@ def product(transactional_db: None, recorder: Recorder, settings: Any) -> Iterat
     port = free_port()
     with Sandbox(observer=recorder.exchange, webhook_observer=recorder.webhook) as sandbox:
         point_at(sandbox, settings, f"http://127.0.0.1:{port}/webhooks/stripe")
+        hear_of_accounts(sandbox, settings, f"http://127.0.0.1:{port}/webhooks/stripe-connect")
         environment = {"BASE_URL": f"http://127.0.0.1:{port}"}
         with (
             web(environment, port=port) as address,
