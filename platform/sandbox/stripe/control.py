@@ -134,11 +134,11 @@ class Control:
         found: list[Json] = self.call("GET", "/deliveries")["data"]
         return found
 
-    def change_movement(self, movement: str, **fields: Any) -> Json:
-        return self._dict(self.call("POST", f"/balance_transactions/{movement}/change", fields))
+    def change_movement(self, movement: str, *, account: str = "", **fields: Any) -> Json:
+        return self._dict(self.call("POST", f"/balance_transactions/{movement}/change", {**fields, "account": account}))
 
-    def remove_movement(self, movement: str) -> Json:
-        return self._dict(self.call("POST", f"/balance_transactions/{movement}/remove", {}))
+    def remove_movement(self, movement: str, *, account: str = "") -> Json:
+        return self._dict(self.call("POST", f"/balance_transactions/{movement}/remove", {"account": account}))
 
     def load(self, records: list[Json]) -> Json:
         """Create objects in bulk without webhooks; see README.md for the records. Counts per kind."""

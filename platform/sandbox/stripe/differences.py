@@ -2,14 +2,15 @@
 
 from sandbox.stripe import balance_transactions
 from sandbox.stripe.errors import Json, invalid
-from sandbox.stripe.world import World
+from sandbox.stripe.world import World, of
 
 _FIELDS = ("amount", "fee", "currency", "created", "type", "source")
 
 
 def change(world: World, movement_id: str, given: Json) -> Json:
-    """Give a movement another amount, fee, currency, time, type or source; the balance follows."""
-    movement = world.store.require("balance_transaction", movement_id)
+    """Give a movement (of the platform, or of the `account` that is named) another of _FIELDS; the balance follows."""
+    movement = _find(world, movement_id, given)
+    given = {name: value for name, value in given.items() if name != "account"}
     unknown = set(given) - set(_FIELDS)
     if unknown:
         raise invalid(f"A movement can change its {', '.join(_FIELDS)}.", param=sorted(unknown)[0])
@@ -24,7 +25,7 @@ def change(world: World, movement_id: str, given: Json) -> Json:
 
 def remove(world: World, movement_id: str, given: Json) -> Json:
     """Take a movement out of the balance and of every list, as if it had never been booked."""
-    movement = world.store.require("balance_transaction", movement_id)
+    movement = _find(world, movement_id, given)
     world.store.sql.execute("DELETE FROM money WHERE id = ?", (movement_id,))
     world.store.delete(movement_id)
     for kind in ("charge", "refund"):
@@ -33,3 +34,7 @@ def remove(world: World, movement_id: str, given: Json) -> Json:
             gone = {name for name in ("balance_transaction", "failure_balance_transaction") if source.get(name) == movement_id}
             world.store.save({**source, **dict.fromkeys(gone)})
     return movement
+
+
+def _find(world: World, movement_id: str, given: Json) -> Json:
+    return world.store.require(of(given.get("account", ""), "balance_transaction"), movement_id)

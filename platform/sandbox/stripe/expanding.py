@@ -16,7 +16,7 @@ _KINDS = {  # field -> the kind of object its id names
     "customer": "customer",
     "payment_method": "payment_method",
 }
-_SOURCES = {"ch": "charge", "re": "refund", "du": "dispute"}
+_SOURCES = frozenset(["ch", "re", "du", "py", "pyr"])  # prefixes of what a movement can be about and this stand-in keeps
 
 type Part = Callable[[World, Json], Json]
 _parts: dict[tuple[str, str], Part] = {}
@@ -66,8 +66,10 @@ def _open(world: World, at: Json, name: str, path: str) -> None:
     value = at[name]
     if value is None or isinstance(value, dict | list):
         return
-    kind = _SOURCES.get(str(value).split("_", 1)[0]) if name == "source" else _KINDS.get(name)
-    found = world.store.find(kind, value) if kind else None
+    if name == "source":  # whosever the movement is, its source is theirs too
+        found = world.store.named(value) if str(value).split("_", 1)[0] in _SOURCES else None
+    else:
+        found = world.store.find(_KINDS[name], value) if name in _KINDS else None
     if found is not None:
         at[name] = found
     elif name != "source":  # a movement may be about an object that this stand-in does not keep

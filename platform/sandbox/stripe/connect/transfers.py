@@ -1,6 +1,7 @@
 """Transfers to connected accounts and their reversals; https://docs.stripe.com/api/transfers."""
 
 from sandbox.stripe import balance_transactions
+from sandbox.stripe.connect import arrivals
 from sandbox.stripe.errors import Json, StripeError, invalid
 from sandbox.stripe.events import emit
 from sandbox.stripe.listing import page, short_list
@@ -31,7 +32,7 @@ def create(world: World, call: Call) -> Json:
         currency=currency,
         description=call.params.get("description"),
         destination=account["id"],
-        destination_payment=world.new_id("py"),
+        destination_payment=None,
         metadata=call.metadata(),
         reversals=short_list([], "/v1/transfers/reversals"),
         reversed=False,
@@ -42,9 +43,7 @@ def create(world: World, call: Call) -> Json:
     transfer["reversals"] = _reversals(transfer, [])
     out = balance_transactions.book(world, "transfer", -amount, currency, source=transfer["id"])
     transfer["balance_transaction"] = out["id"]
-    balance_transactions.book(
-        world, "payment", amount, currency, source=transfer["destination_payment"], reporting_category="charge", account=account["id"]
-    )
+    transfer["destination_payment"] = arrivals.arrive(world, transfer)["id"]
     world.store.insert(transfer)
     emit(world, "transfer.created", transfer)
     return transfer
@@ -70,7 +69,7 @@ def reverse(world: World, call: Call) -> Json:
         amount=amount,
         balance_transaction=None,
         currency=currency,
-        destination_payment_refund=world.new_id("pyr"),
+        destination_payment_refund=None,
         metadata=call.metadata(),
         source_refund=None,
         transfer=transfer["id"],
@@ -80,15 +79,7 @@ def reverse(world: World, call: Call) -> Json:
         world, "transfer_refund", amount, currency, source=reversal["id"], reporting_category="transfer_reversal"
     )
     reversal["balance_transaction"] = back["id"]
-    balance_transactions.book(
-        world,
-        "payment_refund",
-        -amount,
-        currency,
-        source=reversal["destination_payment_refund"],
-        reporting_category="refund",
-        account=account,
-    )
+    reversal["destination_payment_refund"] = arrivals.leave(world, transfer, reversal)["id"]
     world.store.insert(reversal)
     _count(world, transfer, amount)
     return reversal
