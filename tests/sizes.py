@@ -17,6 +17,8 @@ class Sizes:
     hypothesis_examples: int
     state_machine_examples: int
     state_machine_steps: int
+    trade_examples: int
+    trade_steps: int
     schemathesis_examples: int
     bulk_rows: int
     bulk_fault_rows: int  # refunds of a bulk run whose worker is killed; each is paid and refunded at Stripe's stand-in
@@ -34,6 +36,8 @@ SMALL = Sizes(
     hypothesis_examples=50,
     state_machine_examples=8,
     state_machine_steps=15,
+    trade_examples=6,
+    trade_steps=16,
     schemathesis_examples=15,
     bulk_rows=120,
     bulk_fault_rows=4,
@@ -50,6 +54,8 @@ LARGE = Sizes(
     hypothesis_examples=1_000,
     state_machine_examples=150,
     state_machine_steps=40,
+    trade_examples=150,
+    trade_steps=50,
     schemathesis_examples=150,
     bulk_rows=10_000,
     bulk_fault_rows=40,

@@ -3,6 +3,7 @@
 import stripe
 
 from billing import connect, payout_submission, stripe_balances
+from billing.gateway.signatures import BadSignature
 from billing.models import ConnectedAccount, PayoutRequest
 from billing.webhooks import receiving
 from organizations.models import Organization
@@ -25,7 +26,10 @@ class Bank:
     def deliver(self) -> int:
         def post(url: str, headers: dict[str, str], body: bytes) -> int:
             endpoint = "connect" if url.endswith("/connect") else "platform"
-            receiving.receive(endpoint=endpoint, body=body, signature=headers["Stripe-Signature"])
+            try:
+                receiving.receive(endpoint=endpoint, body=body, signature=headers["Stripe-Signature"])
+            except BadSignature:
+                return 400
             return 200
 
         return self.sandbox.deliver(post)
