@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from audit.actor import Actor
@@ -20,8 +20,11 @@ from billing.gateway.base import GatewayBusy, GatewayRefused, GatewayReversal, G
 from billing.gateway.selection import gateway
 from billing.models import ConnectedAccount, PayoutRequest, Transfer, TransferReversal
 from core import jobs
+from ledger import balances
+from ledger.chart import connected_balance
 
 BY = Actor.system("transfers.recover")
+_LOOKED_AT = 20  # transfers, the newest: what is fetched back by hand is seldom older
 
 
 def after(*, organization_id: UUID, currency: str) -> None:
@@ -38,6 +41,7 @@ def recover(*, organization_id: UUID, currency: str) -> None:
         return
     try:
         held = gateway().holdings(account=account.stripe_account_id)
+        _learn(account, currency, held)
         while (reversal := next_reversal(account_id=account.pk, currency=currency, held=held)) is not None:
             if not _send(reversal):
                 return
@@ -46,6 +50,25 @@ def recover(*, organization_id: UUID, currency: str) -> None:
         raise jobs.RetryLater(str(error)) from error
     except GatewayRefused:  # the account was taken away: what it holds is out of reach, and stays owed
         return
+
+
+def _learn(account: ConnectedAccount, currency: str, held: Mapping[str, Held]) -> None:
+    """Where Stripe holds less than the books, look first for what somebody there fetched back by hand: it is not fetched back again.
+
+    Only while no payout is taking the money at this moment. Raises what the gateway raises.
+    """
+    found = held.get(currency, Held(0, 0))
+    missing = balances.balance(connected_balance(account.organization_id), currency) - found.available - found.pending
+    if missing <= 0 or account.payout_requests.filter(currency=currency, state=PayoutRequest.State.TRANSFERRING).exists():
+        return
+    for transfer in _with_something_left(account, currency)[:_LOOKED_AT]:
+        transfer_sync.read_reversals(transfer=transfer, at=timezone.now(), by=BY)
+
+
+def _with_something_left(account: ConnectedAccount, currency: str) -> QuerySet[Transfer]:
+    """The account's transfers that can still be reversed, newest first."""
+    made = account.transfers.filter(currency=currency, state=Transfer.State.SUCCEEDED, amount__gt=F("amount_reversed"))
+    return made.order_by("-pk")
 
 
 def excess(organization_id: UUID, currency: str) -> int:
@@ -69,8 +92,7 @@ def next_reversal(*, account_id: UUID, currency: str, held: Mapping[str, Held]) 
         return None
     there = held.get(currency, Held(0, 0)).available
     wanted = min(excess(account.organization_id, currency), there)
-    transfers = account.transfers.filter(currency=currency, state=Transfer.State.SUCCEEDED, amount__gt=F("amount_reversed"))
-    newest = transfers.order_by("-pk").first()
+    newest = _with_something_left(account, currency).first()
     if wanted <= 0 or newest is None:
         return None
     amount = min(wanted, newest.amount - newest.amount_reversed)

@@ -10,6 +10,7 @@ from audit.actor import Actor
 from audit.recording import record
 from billing import postings
 from billing.gateway.base import GatewayReversal, GatewayTransfer
+from billing.gateway.selection import gateway
 from billing.models import ConnectedAccount, Transfer, TransferReversal
 from core.errors import DomainError
 from ledger import posting
@@ -63,6 +64,14 @@ def fail(*, transfer_id: UUID, why: str, by: Actor) -> Transfer:
         transfer.save(update_fields=["state", "failure_reason", "updated_at"])
         record(transfer, "transfer.failed", by=by, organization_id=transfer.account.organization_id, reason=transfer.failure_reason)
     return transfer
+
+
+def read_reversals(*, transfer: Transfer, at: datetime, by: Actor) -> None:
+    """All that Stripe says came back of the transfer is booked on return, also what somebody there fetched back by hand."""
+    for answer in gateway().reversals_of(transfer.stripe_transfer_id or ""):
+        named = answer.metadata.get("reversal_id")
+        ours = next((each.pk for each in transfer.reversals.all() if str(each.pk) == named), None)
+        record_reversal(transfer_id=transfer.pk, answer=answer, at=at, by=by, reversal_id=ours)
 
 
 @transaction.atomic

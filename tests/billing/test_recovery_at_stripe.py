@@ -100,6 +100,18 @@ class TestRecovery:
         assert bank.held(account) == 30_000
         assert list(TransferReversal.objects.values_list("amount", "state")) == [(20_000, "succeeded")]
 
+    def test_counts_what_somebody_fetched_back_by_hand_before_its_webhook_comes(self, bank: Bank, books: Callable[[], None]) -> None:
+        organization, account = stranded(bank)
+        transfer = Transfer.objects.get().stripe_transfer_id or ""
+        bank.client().v1.transfers.reversals.create(transfer, {"amount": 5_000})
+        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
+        recovery.recover(organization_id=organization.pk, currency="USD")
+
+        assert bank.held(account) == 30_000, "what is still earned stays"
+        assert sorted(TransferReversal.objects.values_list("source", "amount")) == [("external", 5_000), ("recovery", 15_000)]
+        bank.work()
+        books()
+
     def test_leaves_owed_what_stripe_does_not_give_back(self, bank: Bank) -> None:
         organization, account = stranded(bank)
         refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())

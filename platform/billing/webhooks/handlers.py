@@ -132,10 +132,8 @@ def transfer(found: dict[str, Any]) -> None:
     if row is None:
         raise NotOurs(answer.id)
     at = timezone.now()
-    transfer_sync.sync(transfer_id=row.pk, answer=answer, at=at, by=BY)
-    for back in gateway().reversals_of(answer.id):
-        ours = uuid_of(back.metadata.get("reversal_id"))
-        transfer_sync.record_reversal(transfer_id=row.pk, answer=back, at=at, by=BY, reversal_id=ours)
+    row = transfer_sync.sync(transfer_id=row.pk, answer=answer, at=at, by=BY)
+    transfer_sync.read_reversals(transfer=row, at=at, by=BY)
 
 
 _SESSION_EVENTS = ("completed", "expired", "async_payment_succeeded", "async_payment_failed")
