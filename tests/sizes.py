@@ -19,6 +19,9 @@ class Sizes:
     state_machine_steps: int
     trade_examples: int
     trade_steps: int
+    recorded_days: int  # days at Stripe, each told in `tellings` orders
+    day_events: int  # webhooks of a day, at least
+    tellings: int
     schemathesis_examples: int
     bulk_rows: int
     bulk_fault_rows: int  # refunds of a bulk run whose worker is killed; each is paid and refunded at Stripe's stand-in
@@ -38,6 +41,9 @@ SMALL = Sizes(
     state_machine_steps=15,
     trade_examples=6,
     trade_steps=16,
+    recorded_days=1,
+    day_events=40,
+    tellings=4,
     schemathesis_examples=15,
     bulk_rows=120,
     bulk_fault_rows=4,
@@ -56,6 +62,9 @@ LARGE = Sizes(
     state_machine_steps=40,
     trade_examples=150,
     trade_steps=50,
+    recorded_days=2,
+    day_events=500,
+    tellings=8,
     schemathesis_examples=150,
     bulk_rows=10_000,
     bulk_fault_rows=40,
