@@ -14,6 +14,7 @@ class Sizes:
     refunds: int  # concurrent refunds of one payment
     approvers: int
     kills: int  # kill -9 of the worker, each at another moment
+    payout_kills: int  # steps of a payout at which the worker is killed
     hypothesis_examples: int
     state_machine_examples: int
     state_machine_steps: int
@@ -36,6 +37,7 @@ SMALL = Sizes(
     refunds=10,
     approvers=4,
     kills=2,
+    payout_kills=3,
     hypothesis_examples=50,
     state_machine_examples=8,
     state_machine_steps=15,
@@ -57,6 +59,7 @@ LARGE = Sizes(
     refunds=20,
     approvers=8,
     kills=12,
+    payout_kills=10,
     hypothesis_examples=1_000,
     state_machine_examples=150,
     state_machine_steps=40,
