@@ -26,6 +26,7 @@ class Sizes:
     schemathesis_examples: int
     bulk_rows: int
     bulk_fault_rows: int  # refunds of a bulk run whose worker is killed; each is paid and refunded at Stripe's stand-in
+    bulk_refunds: int  # payments of one bulk refund that is watched, killed and gone on with
     list_rows: int
     audit_entries: int
 
@@ -49,6 +50,7 @@ SMALL = Sizes(
     schemathesis_examples=15,
     bulk_rows=120,
     bulk_fault_rows=4,
+    bulk_refunds=100,
     list_rows=2_000,
     audit_entries=8_000,
 )
@@ -71,6 +73,7 @@ LARGE = Sizes(
     schemathesis_examples=150,
     bulk_rows=10_000,
     bulk_fault_rows=40,
+    bulk_refunds=5_000,
     list_rows=100_000,
     audit_entries=1_000_000,
 )
