@@ -9,7 +9,7 @@ from importlib import import_module
 
 from bench import bed, report
 
-ROWS = ("registration", "reading", "console", "webhooks", "refunds", "reconciliation", "tasks", "startup")
+ROWS = ("registration", "reading", "console", "webhooks", "refunds", "reconciliation", "tasks", "busy", "startup")
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ class Supervisor:
             self._wait_for(f"{self.stripe_url}/_sandbox/clock", "Stripe's stand-in", seconds=20)
             sign_ins = self._prepare()
             self._register_webhooks()
-            qcluster = [sys.executable, "manage.py", "qcluster"]
+            qcluster = ["nice", "-n", "15", sys.executable, "manage.py", "qcluster"]  # as in Procfile: people who wait come first
             workers = [(f"worker-{queue}", qcluster, {"PROCESS": "worker", "Q_CLUSTER_NAME": queue}) for queue in QUEUES]
             stack.enter_context(self._children(workers, grace=65))
             stack.enter_context(self._children([("web", self._web_command(), {"PROCESS": "web"})], grace=15))
