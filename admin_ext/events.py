@@ -1,5 +1,6 @@
 """Events and their sessions."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -155,6 +156,9 @@ class EventAdmin(ConsoleModelAdmin):
 
     def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
         return self.get_queryset(request).select_related("organization", "host")
+
+    def told_with(self, obj: Event) -> Sequence[QuerySet[Any]]:
+        return (Session.objects.filter(event=obj),)
 
     def panels(self, request: HttpRequest, obj: Event) -> list[Panel]:
         actor, site = self.actor(request), self.admin_site.name

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -16,11 +15,9 @@ from admin_ext.console import columns, filters, history
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
-from admin_ext.console.urls import change_url
 from admin_ext.ledger import organization_names
 from audit.models import AuditEntry
 from core.models import Job
-from core.public_ids import encode
 from notifications.models import Message
 from organizations.permissions import Permission
 
@@ -72,7 +69,7 @@ class JobAdmin(ConsoleModelAdmin):
                 "at": columns.as_moment(one.created_at),
                 "action": one.action,
                 "by": one.actor.removeprefix("system:"),
-                "about": _about(site, one),
+                "about": history.about(site, one),
             }
             for one in janitor.done()
         ]
@@ -83,13 +80,6 @@ class JobAdmin(ConsoleModelAdmin):
         return columns.as_code(obj.error)
 
     error_shown.short_description = "Last error"  # type: ignore[attr-defined]
-
-
-def _about(site: str, entry: AuditEntry) -> Any:
-    model = apps.get_model(entry.object_type)
-    prefix = getattr(model, "public_prefix", "")
-    shown = encode(prefix, entry.object_id) if prefix else str(entry.object_id)
-    return columns.as_link(site, model(pk=entry.object_id), shown)
 
 
 class ScheduleAdmin(ConsoleModelAdmin):
@@ -211,11 +201,6 @@ class AuditEntryAdmin(ConsoleModelAdmin):
     organization_name.short_description = "Organization"  # type: ignore[attr-defined]
 
     def object_shown(self, obj: AuditEntry) -> Any:
-        """Links without reading the object: its key and its table say where it is."""
-        model = apps.get_model(obj.object_type)
-        prefix = getattr(model, "public_prefix", None)
-        name = encode(prefix, obj.object_id) if prefix else str(obj.object_id)
-        url = change_url(self.admin_site.name, model(pk=obj.object_id)) if model in self.admin_site._registry else None
-        return columns.as_anchor(url, name)
+        return history.about(self.admin_site.name, obj)
 
     object_shown.short_description = "About"  # type: ignore[attr-defined]

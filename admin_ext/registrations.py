@@ -1,5 +1,6 @@
 """Registrations: who has a place, and what was paid for it."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.dialogs import Dialog
 from billing import refunds
+from billing.models import Dispute, Document, Payment, Refund
 from organizations.permissions import Permission
 from registrations import cancellation
 
@@ -115,6 +117,17 @@ class RegistrationAdmin(ConsoleModelAdmin):
 
     def owner_of(self, obj: Any) -> tuple[UUID | None, UUID | None]:
         return obj.event.organization_id, obj.event.host_id
+
+    def told_with(self, obj: Any) -> Sequence[QuerySet[Any]]:
+        """Its payment's story is the attendee's: what was paid, given back or disputed."""
+        if obj.payment_id is None:
+            return ()
+        return (
+            Payment.objects.filter(pk=obj.payment_id),
+            Refund.objects.filter(payment=obj.payment_id),
+            Dispute.objects.filter(payment=obj.payment_id),
+            Document.objects.filter(payment=obj.payment_id),
+        )
 
     def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
         return self.get_queryset(request).select_related("event", "payment", "user")

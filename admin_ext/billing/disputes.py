@@ -1,9 +1,10 @@
 """Disputes: what is due when, the evidence for the bank, and what it all did to the balance."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils.http import content_disposition_header
@@ -186,6 +187,9 @@ class DisputeAdmin(OfPayment):
         with file.stored.open("rb") as stored:  # 4.5 MB at most
             headers = {"Content-Disposition": content_disposition_header(True, file.name) or "", "X-Content-Type-Options": "nosniff"}
             return HttpResponse(stored.read(), content_type=file.content_type, headers=headers)
+
+    def told_with(self, obj: Dispute) -> Sequence[QuerySet[Any]]:
+        return (DisputeResponse.objects.filter(dispute=obj),)
 
     def panels(self, request: HttpRequest, obj: Dispute) -> list[Panel]:
         found = [_written(obj), self._documents(obj), _answers(obj), _movements(obj)]

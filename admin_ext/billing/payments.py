@@ -1,5 +1,6 @@
 """Payments: what was sold, what came in, what went back, and every trace of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -20,11 +21,12 @@ from admin_ext.console.scope import visible
 from admin_ext.console.urls import change_url, list_url
 from admin_ext.dashboards import money
 from billing import refunds, stripe_receipts
-from billing.models import CheckoutSession, Dispute, Payment, PaymentLine, Refund, StripeCommand
+from billing.models import CheckoutSession, Dispute, DisputeResponse, Document, Payment, PaymentLine, Refund, StripeCommand
 from core.errors import DomainError
 from ledger.models import LedgerEntry
 from organizations.permissions import Permission
 from registrations import payment_retry
+from registrations.models import Registration
 
 
 class PaymentAdmin(ConsoleModelAdmin):
@@ -116,6 +118,15 @@ class PaymentAdmin(ConsoleModelAdmin):
 
     def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
         return self.get_queryset(request).select_related("organization", "user", "registration__event")
+
+    def told_with(self, obj: Any) -> Sequence[QuerySet[Any]]:
+        return (
+            Refund.objects.filter(payment=obj),
+            Dispute.objects.filter(payment=obj),
+            DisputeResponse.objects.filter(dispute__payment=obj),
+            Document.objects.filter(payment=obj),
+            Registration.objects.filter(payment=obj),
+        )
 
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
         return (

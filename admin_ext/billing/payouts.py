@@ -1,5 +1,6 @@
 """Payouts: ask, approve, reject, hold, let go, cancel, try again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -19,7 +20,7 @@ from admin_ext.console.dialogs import Dialog
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from billing import payout_approval, payout_requests, payout_statements, statement_papers
-from billing.models import PayoutRequest, StripeCommand, Transfer
+from billing.models import PayoutRequest, StripeCommand, Transfer, TransferReversal
 from core.errors import DomainError, NotFound
 from core.money import Money
 from organizations.permissions import Permission
@@ -213,6 +214,9 @@ class PayoutRequestAdmin(ConsoleModelAdmin):
             files = columns.joined_html(columns.as_anchor(links[0], "PDF"), " ", columns.as_anchor(links[1], "CSV"))
             rows.append([*amounts, columns.as_moment(statement.period_to), files])
         return Panel("Statement", ["Opening", "Movements", "Closing", "Made", "Take away"], rows, "It is made once the payout is paid.")
+
+    def told_with(self, obj: PayoutRequest) -> Sequence[QuerySet[Any]]:
+        return (Transfer.objects.filter(payout_request=obj), TransferReversal.objects.filter(transfer__payout_request=obj))
 
     def panels(self, request: HttpRequest, obj: PayoutRequest) -> list[Panel]:
         actor, site = self.actor(request), self.admin_site.name

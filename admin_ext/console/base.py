@@ -1,5 +1,6 @@
 """What every screen of both consoles is made from: scoped rows, permissions from the one table, read-only unless declared."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -133,6 +134,10 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
         """Related objects, below the fields."""
         return []
 
+    def told_with(self, obj: Any) -> Sequence[QuerySet[Any]]:
+        """The parts of the object whose entries stand in its timeline too."""
+        return ()
+
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -140,7 +145,7 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
         obj = self.get_object(request, object_id) if object_id else None
         if obj is not None and request.method == "GET":
             context["panels"] = self.panels(request, obj)
-            context["timeline"] = history.timeline(obj, self.actor(request), limit=12)
+            context["timeline"] = history.timeline(self, self.actor(request), obj, limit=12)
             context["subtitle"] = ""
             context["title"] = self.title_of(obj)
         try:

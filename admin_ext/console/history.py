@@ -1,11 +1,15 @@
-"""What happened to an object: its audit entries, newest first, as a timeline on its page and as the History page."""
+"""What happened to an object: its audit entries, newest first, as a timeline on its page and as the History page.
 
-from collections.abc import Iterable
+What was done to parts of it (a payment's refunds and disputes) stands in the same timeline, each entry naming its object.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model
+from django.apps import apps
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -31,7 +35,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One entry, ready to show. who: a person's name, or what the system was doing."""
+    """One entry, ready to show. who: a person's name, or what the system was doing. about: a link to the part it is about, if any."""
 
     at: Any
     what: str
@@ -40,19 +44,32 @@ class Moment:
     changes: list[Change]
     state: Any
     entry: AuditEntry
+    about: Any = ""
 
 
-def timeline(obj: Model, by: Actor, *, limit: int) -> list[Moment]:
+def timeline(admin: Any, by: Actor, obj: Model, *, limit: int) -> list[Moment]:
+    """The latest entries about the object and the parts that its screen tells of (`told_with`); three statements at most."""
     if not isinstance(obj.pk, UUID):
         return []
-    entries = list(AuditEntry.objects.visible_to(by).filter(object_id=obj.pk).order_by("-id")[:limit])
-    return moments(entries, str(getattr(obj, "currency", "")))
-
-
-def moments(entries: list[AuditEntry], currency: str = "") -> list[Moment]:
-    """currency: of the object that the entries are about, where it has one."""
+    told = [obj.pk, *_parts(admin.told_with(obj))]
+    entries = list(AuditEntry.objects.visible_to(by).filter(object_id__in=told).order_by("-id")[:limit])
     people = names(entry.user_id for entry in entries if entry.user_id)
-    return [_moment(entry, people, currency) for entry in entries]
+    money = str(getattr(obj, "currency", "") or getattr(getattr(obj, "payment", None), "currency", ""))
+    site = admin.admin_site.name
+    return [_moment(one, people, money, about=about(site, one) if one.object_id != obj.pk else "") for one in entries]
+
+
+def _parts(told_with: Sequence[QuerySet[Any]]) -> list[UUID]:
+    """The keys of all of them in one statement; read first, since the log is long and only keys find their entries by its index."""
+    keys = [rows.order_by().values_list("pk", flat=True) for rows in told_with]
+    return list(keys[0].union(*keys[1:], all=True)) if keys else []
+
+
+def about(site: str, entry: AuditEntry) -> Any:
+    """A link made without reading the object: the entry's key and table say where it is. Its id alone where this site has no page."""
+    model = apps.get_model(entry.object_type)
+    prefix = getattr(model, "public_prefix", None)
+    return columns.as_link(site, model(pk=entry.object_id), encode(prefix, entry.object_id) if prefix else str(entry.object_id))
 
 
 def names(user_ids: Iterable[UUID]) -> dict[UUID, str]:
@@ -72,7 +89,7 @@ def in_words(action: str) -> str:
     return action.replace(".", " ").replace("_", " ").capitalize()
 
 
-def _moment(entry: AuditEntry, people: dict[UUID, str], currency: str) -> Moment:
+def _moment(entry: AuditEntry, people: dict[UUID, str], currency: str, *, about: Any) -> Moment:
     names_ = [name for name in {**entry.before, **entry.after} if name != "state"]
     changes = [
         Change(
@@ -82,7 +99,8 @@ def _moment(entry: AuditEntry, people: dict[UUID, str], currency: str) -> Moment
     ]
     state = entry.after.get("state")
     badge = columns.as_state(str(state)) if state else ""
-    return Moment(columns.as_moment(entry.created_at), in_words(entry.action), who(entry, people), entry.reason, changes, badge, entry)
+    at, what = columns.as_moment(entry.created_at), in_words(entry.action)
+    return Moment(at, what, who(entry, people), entry.reason, changes, badge, entry, about)
 
 
 def _shown(value: Any, currency: str) -> str:
@@ -97,7 +115,7 @@ def page(admin: Any, request: HttpRequest, obj: Model) -> HttpResponse:
     context = {
         **admin.admin_site.each_context(request),
         "title": f"History of {obj}",
-        "moments": timeline(obj, admin.actor(request), limit=HISTORY),
+        "moments": timeline(admin, admin.actor(request), obj, limit=HISTORY),
         "limit": HISTORY,
         "opts": admin.opts,
         "original": obj,
