@@ -23,7 +23,10 @@ from admin_ext.events import EventAdmin, SessionAdmin
 from admin_ext.ledger import LedgerEntryAdmin, LedgerTransactionAdmin
 from admin_ext.models import BulkRun
 from admin_ext.operations import AuditEntryAdmin, JobAdmin, MessageAdmin, QueueAdmin, ScheduleAdmin
-from admin_ext.organizations import MembershipAdmin, OrganizationAdmin, UserAdmin
+from admin_ext.organizations.invitations import InvitationAdmin
+from admin_ext.organizations.members import MembershipAdmin
+from admin_ext.organizations.organizations import OrganizationAdmin
+from admin_ext.organizations.users import UserAdmin
 from admin_ext.registrations import RegistrationAdmin
 from admin_ext.sites import console_site, staff_site
 from audit.models import AuditEntry
@@ -49,7 +52,7 @@ from core.models import Job
 from events.models import Event, Session
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
-from organizations.models import Membership, Organization
+from organizations.models import Invitation, Membership, Organization
 from registrations.models import Registration
 
 scope.through(CheckoutSession, "payment")
@@ -71,6 +74,7 @@ BOTH: Screens = (
     (Registration, RegistrationAdmin),
     (Organization, OrganizationAdmin),
     (Membership, MembershipAdmin),
+    (Invitation, InvitationAdmin),
     (AuditEntry, AuditEntryAdmin),
     (BulkRun, BulkRunAdmin),
 )

@@ -63,6 +63,7 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         (
             Screen("Organizations", "corporate_fare", "organizations.Organization"),
             Screen("Members", "group", "organizations.Membership"),
+            Screen("Invitations", "mark_email_unread", "organizations.Invitation"),
             Screen("Users", "person", "accounts.User"),
         ),
     ),

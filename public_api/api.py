@@ -2,7 +2,7 @@
 
 from ninja import NinjaAPI, Swagger
 
-from public_api import documents, errors, events, me, organizing, payouts, registrations
+from public_api import documents, errors, events, invitations, me, organizing, payouts, registrations
 
 DESCRIPTION = """
 What attendees need, and thin doors to the operations that organizers automate.
@@ -29,3 +29,4 @@ api.add_router("", documents.router, tags=["registrations"])
 api.add_router("", me.router, tags=["me"])
 api.add_router("", organizing.router, tags=["organizers"])
 api.add_router("", payouts.router, tags=["payouts"])
+api.add_router("", invitations.router, tags=["organizations"])

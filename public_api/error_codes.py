@@ -63,6 +63,14 @@ SURFACE: dict[Code, Meaning] = {
 
 # What the domain refuses. A code that is missing here fails a test: every promise is written down.
 DOMAIN: dict[str, Meaning] = {
+    "ADDRESS_NOT_VERIFIED": Meaning(403, "The account has not verified the address that was invited."),
+    "ALREADY_INVITED": Meaning(409, "The address is invited already; `details.invitation` names the open invitation."),
+    "ALREADY_MEMBER": Meaning(409, "The person works for the organization already."),
+    "INVITATION_CLOSED": Meaning(409, "The invitation is not open any more; `details.state` says what became of it."),
+    "INVITATION_LIMIT": Meaning(429, "The organization has invited as many people as it may in 24 hours."),
+    "INVITED_AT_ANOTHER_ADDRESS": Meaning(403, "The invitation was sent to another address than those of the account."),
+    "REPEATED_IN_FILE": Meaning(422, "The same address stands in the file twice."),
+    "RESEND_LIMIT": Meaning(429, "The invitation was sent as often as it may be in 24 hours."),
     "BOOKS_BUSY": Meaning(409, "The books are being closed at this moment; try again."),
     "DISCREPANCY_SETTLED": Meaning(409, "The difference is settled already."),
     "DISPUTE_NOT_ANSWERABLE": Meaning(409, "The dispute takes no answer now; the message says why."),

@@ -27,6 +27,8 @@ def _id_of(prefix: str) -> Any:
 EventId = _id_of("evt")
 RegistrationId = _id_of("reg")
 OrganizationId = _id_of("org")
+MembershipId = _id_of("mem")
+InvitationId = _id_of("inv")
 PayoutId = _id_of("pyt")
 DocumentId = _id_of("doc")
 

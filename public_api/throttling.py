@@ -96,6 +96,7 @@ READ = Limit("read", limit=600, at_once=30)
 QUOTE = Limit("quote", limit=30)
 REGISTER = Limit("register", limit=60)
 WRITE = Limit("write", limit=60)
+INVITE = Limit("invite", limit=20)
 
 
 @jobs.task()

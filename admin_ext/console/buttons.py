@@ -24,7 +24,7 @@ class Button:
     """operation(**{id_argument: key}, **form.values(), by=actor) does it. transition: the move of the object's state machine that it makes.
 
     shows: a further question to the object; explain: one sentence about what will happen; gone: why it cannot be done now.
-    leads_to: whose page comes next, the object's own where left out.
+    leads_to: whose page comes next, the object's own where left out; opens: the same, told from what the operation made.
     """
 
     operation: Callable[..., Any]
@@ -40,6 +40,7 @@ class Button:
     gone: str = "This cannot be done any more: the state has changed since the page was opened."
     submit: str = ""
     leads_to: Callable[[Any], Any] | None = None
+    opens: Callable[[Any], Any] | None = None
     danger: bool = False
 
     def offered(self, admin: Any, request: HttpRequest, obj: Any) -> bool:
@@ -111,7 +112,7 @@ def _run(button: Button, admin: Any, request: HttpRequest, obj: Any, form: Dialo
         if not tokens.spend(form.token):
             messages.info(request, "This dialog was already submitted; nothing was done a second time.")
             return refusals.go(request, back)
-        button.operation(**{button.id_argument: obj.pk}, **form.values(), by=actor)
+        made = button.operation(**{button.id_argument: obj.pk}, **form.values(), by=actor)
     except InvalidInput as refusal:
         if refusal.field in form.fields:
             form.add_error(refusal.field, str(refusal))
@@ -121,7 +122,7 @@ def _run(button: Button, admin: Any, request: HttpRequest, obj: Any, form: Dialo
     except refusals.REFUSALS as refusal:
         return refusals.sentence(request, refusal, back=back)
     messages.success(request, button.done)
-    return refusals.go(request, back)
+    return refusals.go(request, (change_url(admin.admin_site.name, button.opens(made)) or back) if button.opens else back)
 
 
 def _dialog(button: Button, admin: Any, request: HttpRequest, form: Dialog, back: str, gone: str = "") -> HttpResponse:

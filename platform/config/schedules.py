@@ -30,6 +30,20 @@ class Schedule:
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("jobs-sweep", "core.jobs.sweep", EVERY_MINUTE, "core", "Work whose queue message was lost waits until the next run."),
+    Schedule(
+        "invitations-overdue",
+        "organizations.invitation_answers.expire_overdue",
+        "*/15 * * * *",
+        "organizations",
+        "An invitation whose time is over keeps its seat until the next run; its link opens nothing all the same.",
+    ),
+    Schedule(
+        "invitation-files-purge",
+        "organizations.invitation_files.purge",
+        "45 3 * * *",
+        "organizations",
+        "Addresses from files of people to invite are kept a day longer.",
+    ),
     Schedule("jobs-purge", "core.jobs.purge", "40 3 * * *", "core", "Jobs that are done are kept a day longer."),
     Schedule(
         "refunds-in-flight",

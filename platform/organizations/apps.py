@@ -3,3 +3,6 @@ from django.apps import AppConfig
 
 class OrganizationsConfig(AppConfig):
     name = "organizations"
+
+    def ready(self) -> None:
+        from organizations import invitation_answers, invitation_files  # noqa: F401  for their tasks

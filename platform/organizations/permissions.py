@@ -17,6 +17,7 @@ from organizations.models import Membership, Role
 
 _ADMIN = frozenset({Role.ADMIN})
 _ORGANIZERS = frozenset({Role.ADMIN, Role.ORGANIZER})
+_INVITERS = frozenset({Role.ADMIN, Role.COURSE_MANAGER})
 _EVERYONE = frozenset(Role)
 _NOBODY: frozenset[Role] = frozenset()
 _SUPPORT = frozenset({StaffGroup.SUPPORT})
@@ -29,6 +30,9 @@ class Permission(StrEnum):
     ORGANIZATION_VIEW = "organization.view"
     ORGANIZATION_EDIT = "organization.edit"
     MEMBER_VIEW = "member.view"
+    MEMBER_MANAGE = "member.manage"
+    INSTRUCTOR_MANAGE = "instructor.manage"
+    INVITATION_VIEW = "invitation.view"
     EVENT_VIEW = "event.view"
     EVENT_MANAGE = "event.manage"
     REGISTRATION_VIEW = "registration.view"
@@ -73,6 +77,9 @@ RULES: dict[Permission, Rule] = {
     Permission.ORGANIZATION_VIEW: Rule(_EVERYONE, _READERS),
     Permission.ORGANIZATION_EDIT: Rule(_ADMIN, _SUPPORT),
     Permission.MEMBER_VIEW: Rule(_EVERYONE, _READERS),
+    Permission.MEMBER_MANAGE: Rule(_ADMIN, _SUPPORT, step_up=True),
+    Permission.INSTRUCTOR_MANAGE: Rule(_INVITERS, _SUPPORT, step_up=True),
+    Permission.INVITATION_VIEW: Rule(_INVITERS, _READERS),
     Permission.EVENT_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
     Permission.EVENT_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
     Permission.REGISTRATION_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
@@ -102,6 +109,11 @@ RULES: dict[Permission, Rule] = {
     Permission.FEE_EDIT: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.LIST_EXPORT: Rule(_ORGANIZERS, _READERS, step_up=True),
 }
+
+
+def for_members_in(role: str) -> Permission:
+    """What inviting, changing or removing somebody in this role needs: instructors are a course manager's matter too."""
+    return Permission.INSTRUCTOR_MANAGE if role == Role.INSTRUCTOR else Permission.MEMBER_MANAGE
 
 
 def _staff_allows(by: Actor, rule: Rule) -> bool:

@@ -1,4 +1,7 @@
-from typing import TYPE_CHECKING, Self
+"""Which rows of organizations and their people an actor may see."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
@@ -6,7 +9,9 @@ from django.db import models
 from audit.actor import Actor
 
 if TYPE_CHECKING:
-    from organizations.models import Membership, Organization
+    from organizations.models import Invitation, InvitationLine, Membership, Organization
+
+_INVITERS = ("admin", "course_manager")
 
 
 class OrganizationQuerySet(models.QuerySet["Organization"]):
@@ -14,8 +19,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         """Staff see all; a member sees the organizations of active memberships (the console's one where there is one)."""
         if by.sees_all:
             return self
-        mine = self.filter(models.Exists(_active(by).filter(organization_id=models.OuterRef("pk"))), is_active=True)
-        return mine if by.organization_id is None else mine.filter(pk=by.organization_id)
+        return _of_members(self, by, organization="pk").filter(is_active=True)
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
@@ -23,11 +27,37 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         return self.filter(ended_at=None, user__is_active=True, organization__is_active=True)
 
     def visible_to(self, by: Actor) -> Self:
-        if by.sees_all:
-            return self
-        mine = _active(by).filter(organization_id=models.OuterRef("organization_id"))
-        rows = self.filter(models.Exists(mine))
-        return rows if by.organization_id is None else rows.filter(organization_id=by.organization_id)
+        return _of_members(self, by)
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def visible_to(self, by: Actor) -> Self:
+        """To those who may invite."""
+        return _of_members(self, by, roles=_INVITERS)
+
+    def pending(self) -> Self:
+        return self.filter(state="pending")
+
+    def overdue(self, *, at: datetime) -> Self:
+        return self.pending().filter(expires_at__lte=at)
+
+
+class InvitationLineQuerySet(models.QuerySet["InvitationLine"]):
+    def visible_to(self, by: Actor) -> Self:
+        return _of_members(self, by, roles=("admin",))
+
+
+def _of_members[Q: models.QuerySet[Any]](
+    rows: Q, by: Actor, *, organization: str = "organization_id", roles: tuple[str, ...] | None = None
+) -> Q:
+    """The rows of organizations that the actor works for now, in one of these roles where any are named."""
+    if by.sees_all:
+        return rows
+    mine = _active(by).filter(organization_id=models.OuterRef(organization))
+    if roles is not None:
+        mine = mine.filter(role__in=roles)
+    found = rows.filter(models.Exists(mine))
+    return found if by.organization_id is None else found.filter(**{organization: by.organization_id})
 
 
 def _active(by: Actor) -> "MembershipQuerySet":

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from web import events, mailbox, registrations, webhooks
+from web import events, invitations, mailbox, registrations, webhooks
 
 app_name = "web"
 urlpatterns = [
@@ -17,6 +17,7 @@ urlpatterns = [
     path("registrations/<str:public_id>/documents/<str:document_id>", registrations.document, name="document"),
     path("registrations/<str:public_id>/confirm", registrations.confirm, name="confirm"),
     path("payments/<str:public_id>/return", registrations.returned, name="returned"),
+    path("invitations/<str:token>", invitations.page, name="invitation"),
     path("mailbox", mailbox.listing, name="mailbox"),
     path("mailbox/<str:public_id>", mailbox.letter, name="letter"),
     path("webhooks/stripe", webhooks.stripe, name="stripe"),

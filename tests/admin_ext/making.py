@@ -15,9 +15,11 @@ from billing.documents import issuing
 from billing.models import CheckoutSession, Dispute, Document, InboundEvent, Payment, Refund
 from core.models import Job
 from events.models import Event, Session
-from organizations.models import Membership, Organization, Role
+from organizations import invitations
+from organizations.models import Invitation, Membership, Organization, Role
 from registrations.models import Registration
 from tests.factories.billing import fee_of, intent_for, plain_quote, sale, sync
+from tests.factories.people import actor
 
 _next = count(1)
 PASSWORD = "correct horse battery"
@@ -35,6 +37,11 @@ def organization(name: str, **values: Any) -> Organization:
 
 def member(of: Organization, person: User, role: str = Role.ADMIN, **values: Any) -> Membership:
     return Membership.objects.create(organization=of, user=person, role=role, **values)
+
+
+def invitation(of: Organization, by: User, email: str, role: str = Role.ORGANIZER) -> Invitation:
+    """Sent by one of its admins."""
+    return invitations.invite(organization_id=of.pk, email=email, role=role, by=actor(by))
 
 
 def event(of: Organization, host: User, title: str = "Suturing for nurses", *, published: bool = True, **values: Any) -> Event:

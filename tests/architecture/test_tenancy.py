@@ -73,6 +73,7 @@ def world(rival: Organization, charlie: User) -> World:
         account,
         payout,
         Membership.objects.get(organization=rival, user=charlie),
+        making.invitation(rival, charlie, "invited-by-rival@example.org"),
         AuditEntry.objects.about(refund).get(),
     ]
     secrets = [
@@ -82,6 +83,7 @@ def world(rival: Organization, charlie: User) -> World:
         "Rival Payer",
         "person@rival.example",
         "charlie-of-rival@example.org",
+        "invited-by-rival@example.org",
     ]
     return World({type(row): row for row in rows}, secrets)
 

@@ -18,6 +18,7 @@ from billing.documents import issuing
 from billing.models import CheckoutSession, PayoutRequest, Refund
 from config.env import BASE_DIR
 from events.models import Event
+from organizations.models import Invitation
 from registrations.models import Registration
 from tests.admin_ext import making
 from tests.admin_ext.conftest import Nothing
@@ -40,12 +41,15 @@ WITHOUT_OBJECT = {
     ("GET", "/api/v1/me/sessions"),
     ("DELETE", "/api/v1/me/sessions"),
 }
-WITH_OBJECT = [route for route in ROUTES if route not in WITHOUT_OBJECT]
+# The link is what lets one in, whoever one is: tests/organizations/test_invitation_answers.py says who may do what with it.
+BY_LINK = {(method, path) for method, path in ROUTES if "{token}" in path}
+WITH_OBJECT = [route for route in ROUTES if route not in WITHOUT_OBJECT | BY_LINK]
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/events/{event_id}/quote"): {},
     ("POST", "/api/v1/events/{event_id}/registrations"): {"email": "x@example.org", "name": "X"},
     ("POST", "/api/v1/registrations/{registration_id}/refund"): {"amount": 100},
     ("POST", "/api/v1/organizations/{organization_id}/payouts"): {"currency": "USD"},
+    ("POST", "/api/v1/organizations/{organization_id}/invitations"): {"email": "x@example.org", "role": "organizer"},
 }
 
 
@@ -80,6 +84,7 @@ def foreign(settings: Any) -> Foreign:
     written(payout)
     ids |= {"organization_id": people.organization.public_id, "payout_id": payout.public_id}
     ids["document_id"] = receipt.public_id
+    ids["invitation_id"] = making.invitation(people.organization, people.alice, "asked@private.example").public_id
     return Foreign(people, ids, place)
 
 
@@ -103,6 +108,7 @@ def state_of_everything() -> tuple[Any, ...]:
         PayoutRequest.objects.count(),
         CheckoutSession.objects.count(),
         AuditEntry.objects.count(),
+        list(Invitation.objects.order_by("pk").values_list("pk", "state", "number")),
         UserSession.objects.filter(session_key="alices-session").count(),
     )
 
@@ -115,7 +121,7 @@ def test_shows_and_changes_nothing_of_another_organization(method: str, path: st
     headers = {"Idempotency-Key": "walk"}
     answer = client.generic(method, path.format(**foreign.ids), body, "application/json", headers=headers)
     assert answer.status_code in ((401, 404) if who == "anonymous" else (404,)), answer.content
-    for private in (b"Unannounced", b"guest@private.example", b"Private Guest"):
+    for private in (b"Unannounced", b"guest@private.example", b"Private Guest", b"asked@private.example"):
         assert private not in answer.content
     assert state_of_everything() == before
 

@@ -80,6 +80,7 @@ def consoles(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterato
     alice, root, francis = making.user("alice"), making.user("root", groups=("superuser",)), making.user("francis", groups=("finance",))
     north = making.organization("North Clinic")
     making.member(north, alice)
+    making.invitation(north, alice, "asked@example.org")
     _sales(north, alice, acting(francis))
     _payouts(north, acting(francis))
     _machinery()

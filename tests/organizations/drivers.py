@@ -15,6 +15,7 @@ from tests.organizations.matrix import World
 SCREENS = {
     "organizations.organization": "organization.view",
     "organizations.membership": "member.view",
+    "organizations.invitation": "invitation.view",
     "events.event": "event.view",
     "events.session": "event.view",
     "registrations.registration": "registration.view",
@@ -47,6 +48,7 @@ SCREENS = {
 WHOLE = {
     "organizations.organization",
     "organizations.membership",
+    "organizations.invitation",
     "audit.auditentry",
     "billing.connectedaccount",
     "billing.payoutrequest",
@@ -95,15 +97,19 @@ def _clock(**later: int) -> str:
     return (timezone.now() + timedelta(**later)).strftime("%Y-%m-%dT%H:%M")
 
 
-class _Document:
+class _File:
     """A file that can be posted again and again."""
 
-    name, content_type = "r.pdf", "application/pdf"
+    def __init__(self, name: str, content_type: str, content: bytes) -> None:
+        self.name, self.content_type, self.content = name, content_type, content
 
     def read(self) -> bytes:
-        return b"%PDF-1.7"
+        return self.content
 
 
+_PDF = _File("r.pdf", "application/pdf", b"%PDF-1.7")
+_PEOPLE = b"email,role\r\nnew@example.org,organizer\r\n"
+_NEW = {"email": "new@example.org", "role": "instructor"}
 _REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
 _PAYOUT = {"currency": "USD", "amount": "20.00"}
 _WEEKLY = {"payout_schedule": "weekly"}
@@ -127,7 +133,9 @@ BUTTONS = {
     "billing.reconciliationperiod:close": Press("period.close"),
     "billing.dispute:evidence": Press("dispute.answer", {"uncategorized_text": "Sat it"}, lambda: {"uncategorized_text": "Sat it"}),
     "billing.dispute:attach": Press(
-        "dispute.answer", {"kind": "receipt", "upload": _Document()}, lambda: {"kind": "receipt", "upload": Upload("r.pdf", b"%PDF-1.7")}
+        "dispute.answer",
+        {"kind": "receipt", "upload": _PDF},
+        lambda: {"kind": "receipt", "upload": Upload("r.pdf", b"%PDF-1.7")},
     ),
     "billing.dispute:submit": Press("dispute.answer"),
     "billing.dispute:accept": Press("dispute.answer"),
@@ -145,6 +153,12 @@ BUTTONS = {
         lambda: {"title": "Renamed"},
     ),
     "events.session:remove_session": Press("event.manage"),
+    "organizations.organization:invite": Press("instructor.manage", _NEW, lambda: _NEW),
+    "organizations.organization:invite_file": Press(
+        "member.manage", {"upload": _File("people.csv", "text/csv", _PEOPLE)}, lambda: {"content": _PEOPLE}
+    ),
+    "organizations.invitation:resend": Press("instructor.manage"),
+    "organizations.invitation:revoke": Press("instructor.manage"),
     "organizations.organization:set_up_payouts": Press("connect.manage", first=lambda world: world.without_account()),
     "billing.connectedaccount:request_payout": Press(
         "payout.request", _PAYOUT, lambda: {**_PAYOUT, "amount": 2000, "source": "console"}, seen="organization.view"
@@ -162,6 +176,8 @@ BUTTONS = {
 }
 # Bulk actions of the lists: whoever has the permission freezes a selection; the operation asks again for every row.
 BULK = {
+    "organizations.invitation:invitation_resend": "member.manage",
+    "organizations.invitation:invitation_revoke": "member.manage",
     "billing.payment:payment_refund": "payment.refund",
     "registrations.registration:registration_refund": "payment.refund",
     "billing.refund:refund_approve": "refund.approve",
@@ -175,6 +191,7 @@ BULK = {
 EXPORTS = dict.fromkeys(
     (
         "organizations.membership",
+        "organizations.invitation",
         "events.event",
         "registrations.registration",
         "billing.payment",
@@ -234,6 +251,16 @@ ROUTES = {
     "POST /api/v1/registrations/{registration_id}/refund": Route(
         "registration.view", "payment.refund", "registrations.registration", (202, ""), {"amount": 1000}
     ),
+    "GET /api/v1/organizations/{organization_id}/invitations": Route("organization.view", "invitation.view", "organizations.organization"),
+    "POST /api/v1/organizations/{organization_id}/invitations": Route(
+        "organization.view", "instructor.manage", "organizations.organization", (201, ""), _NEW
+    ),
+    "POST /api/v1/organizations/{organization_id}/invitations/{invitation_id}/resend": Route(
+        "invitation.view", "instructor.manage", "organizations.invitation"
+    ),
+    "DELETE /api/v1/organizations/{organization_id}/invitations/{invitation_id}": Route(
+        "invitation.view", "instructor.manage", "organizations.invitation"
+    ),
     "GET /api/v1/organizations/{organization_id}/balance": Route("organization.view", "payout.view", "organizations.organization"),
     "GET /api/v1/organizations/{organization_id}/payouts": Route("organization.view", "payout.view", "organizations.organization"),
     "POST /api/v1/organizations/{organization_id}/payouts": Route(
@@ -244,6 +271,8 @@ ROUTES = {
 }
 # Public, or about nothing but what is one's own: no permission decides there.
 WITHOUT_PERMISSION = {
+    "GET /api/v1/invitations/{token}",
+    "POST /api/v1/invitations/{token}",
     "GET /api/v1/events",
     "POST /api/v1/events/{event_id}/quote",
     "POST /api/v1/events/{event_id}/registrations",

@@ -7,6 +7,9 @@ TABLE = {
     "organization.view": "           yes    yes        yes        yes          yes      yes      yes      yes",
     "organization.edit": "           yes    no         no         no           yes      no       no       yes",
     "member.view": "                 yes    yes        yes        yes          yes      yes      yes      yes",
+    "member.manage": "               yes    no         no         no           yes      no       no       yes",
+    "instructor.manage": "           yes    no         yes        no           yes      no       no       yes",
+    "invitation.view": "             yes    no         yes        no           yes      yes      yes      yes",
     "event.view": "                  yes    own        no         no           yes      yes      yes      yes",
     "event.manage": "                yes    own        no         no           yes      no       no       yes",
     "registration.view": "           yes    own        no         no           yes      yes      yes      yes",
@@ -37,6 +40,8 @@ TABLE = {
     "list.export": "                 yes    yes        no         no           yes      yes      yes      yes",
 }  # fmt: skip
 STEP_UP = {
+    "member.manage",
+    "instructor.manage",
     "dispute.answer",
     "payment.refund",
     "refund.approve",

@@ -161,6 +161,7 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
     return {
         "organizations.organization": north,
         "organizations.membership": Membership.objects.get(organization=north, user=host),
+        "organizations.invitation": making.invitation(north, host, "teacher@example.org", role="instructor"),
         "events.event": event,
         "events.event:publish": draft,
         "events.event:unpublish": unsold,

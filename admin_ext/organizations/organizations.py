@@ -1,21 +1,23 @@
-"""Organizations, their members, and people."""
+"""Organizations: their profile, their people, their events."""
 
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.http import HttpRequest
 
-from admin_ext.console import columns, export, filters
+from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
+from admin_ext.organizations import invitation_dialogs, member_files
 from billing import connect, refunds
 from core.money import Money
 from events.models import Event
-from organizations.models import Membership, Organization
+from organizations import invitations
+from organizations.models import Invitation, Membership, Organization
 from organizations.permissions import Permission
 
 
@@ -35,7 +37,33 @@ class OrganizationAdmin(ConsoleModelAdmin):
         ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "approval_limits"]}),
     ]
 
-    actions_detail = ["set_up_payouts"]
+    actions_detail = ["invite", "invite_file", "set_up_payouts"]
+    invite = operation_button(
+        invitations.invite,
+        name="invite",
+        id_argument="organization_id",
+        label="Invite…",
+        done="Invited; the mail is on its way.",
+        permission=Permission.INSTRUCTOR_MANAGE,
+        shows=lambda organization: organization.is_active,
+        form_class=invitation_dialogs.InviteDialog,
+        gone="This organization is closed; nobody can join it any more.",
+        submit="Send invitation",
+        opens=lambda invitation: invitation,
+    )
+    invite_file = operation_button(
+        member_files.begin,
+        name="invite_file",
+        id_argument="organization_id",
+        label="Invite by file…",
+        done="The file was read; look at the preview, then confirm it. Nobody has been invited yet.",
+        permission=Permission.MEMBER_MANAGE,
+        shows=lambda organization: organization.is_active,
+        form_class=invitation_dialogs.InviteFileDialog,
+        gone="This organization is closed; nobody can join it any more.",
+        submit="Read the file",
+        opens=lambda run: run,
+    )
     set_up_payouts = operation_button(
         connect.begin,
         name="set_up_payouts",
@@ -75,6 +103,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
                 "Nobody works for this organization.",
                 list_url(site, Membership, query),
             ),
+            self._invited(request, obj),
             Panel(
                 "Events",
                 ["Event", "State", "Starts"],
@@ -87,60 +116,13 @@ class OrganizationAdmin(ConsoleModelAdmin):
             ),
         ]
 
-
-class MembershipAdmin(ConsoleModelAdmin):
-    view_permission = Permission.MEMBER_VIEW
-    list_display = ["person", "email", "organization_link", "role", "since", "ended"]
-    list_filter = [("role", filters.Choice), ("organization", filters.RelatedFilter), ("created_at", filters.MomentRange)]
-    autocomplete_filters = ("organization",)
-    lookups = ("user",)
-    organizer_hides = ("organization_link", "organization")
-    list_select_related = ["user", "organization"]
-    search_fields = ["user__email", "user__name"]
-    export_fields = (
-        export.text("user__name", "Name"),
-        export.text("user__email", "Email"),
-        export.text("organization__name", "Organization", name="organization_link"),
-        export.text("role", "Role"),
-        export.moment("created_at", "Member since"),
-        export.moment("ended_at", "Ended"),
-    )
-    empty_sentence = "Nobody works for this organization yet."
-    number, email = columns.number(), columns.text("user.email", "Email")
-    person, organization_link = columns.text("user", "Person"), columns.link("organization", "Organization")
-    user_link = columns.link("user", "Person")
-    since, ended = columns.moment("created_at", "Member since", sortable=True), columns.moment("ended_at", "Ended")
-    fieldsets = [(None, {"fields": ["user_link", "email", "organization_link", "role", "since", "ended", "number"]})]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
-        return rows if self.on_staff_site else rows.filter(ended_at=None)
-
-
-class UserAdmin(ConsoleModelAdmin):
-    view_permission = Permission.USER_VIEW
-    list_display = ["email", "name", "groups_shown", "is_active", "last_seen", "created"]
-    list_filter = [("is_active", filters.YesNo), ("created_at", filters.MomentRange)]
-    search_fields = ["email", "name"]
-    palette_fields = ("email",)
-    empty_sentence = "People appear here when they sign up."
-    number, created = columns.number(), columns.moment("created_at", "Signed up", sortable=True)
-    last_seen = columns.moment("last_login", "Last sign-in")
-    groups_shown = columns.joined("staff_groups", "Staff groups")
-    fieldsets = [(None, {"fields": ["email", "name", "groups_shown", "time_zone", "is_active", "last_seen", "created", "number"]})]
-
-    def panels(self, request: HttpRequest, obj: Any) -> list[Panel]:
+    def _invited(self, request: HttpRequest, obj: Any) -> Panel:
         site = self.admin_site.name
-        memberships = (
-            visible(Membership, self.actor(request)).filter(user=obj).select_related("organization").order_by("organization__name")[:50]
+        pending = visible(Invitation, self.actor(request)).filter(organization=obj, state=Invitation.State.PENDING).order_by("-pk")[:20]
+        return Panel(
+            "Open invitations",
+            ["Email", "Role", "Until"],
+            [[columns.as_link(site, one), one.get_role_display(), columns.as_moment(one.expires_at)] for one in pending],
+            "Nobody is invited at the moment.",
+            list_url(site, Invitation, f"organization__id__exact={obj.pk}"),
         )
-        rows = [
-            [
-                columns.as_link(site, one.organization),
-                one.get_role_display(),
-                columns.as_moment(one.created_at),
-                columns.as_moment(one.ended_at),
-            ]
-            for one in memberships
-        ]
-        return [Panel("Memberships", ["Organization", "Role", "Since", "Ended"], rows, "Works for no organization.")]

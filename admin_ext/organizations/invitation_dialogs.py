@@ -1,0 +1,57 @@
+"""What people type to invite others."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWidget
+
+from admin_ext.console.dialogs import Dialog
+from core.errors import InvalidInput
+from organizations import invitation_files, role_words, seating
+from organizations.models import Organization, Role
+from organizations.permissions import allows, for_members_in
+
+
+class InviteDialog(Dialog):
+    """Only the roles that this person may give out; what each means, and whether it takes a seat, stands beside it."""
+
+    email = forms.EmailField(label="Email", max_length=254, widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}))
+    role = forms.ChoiceField(label="Role", widget=UnfoldAdminRadioSelectWidget)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        organization: Organization = self.obj
+        may = [role for role in Role if allows(self.actor, for_members_in(role), organization.pk)] or list(Role)
+        self.fields["role"] = forms.ChoiceField(
+            label="Role", choices=[(role.value, role.label) for role in may], widget=UnfoldAdminRadioSelectWidget
+        )
+        self.roles = may
+
+    def explain(self) -> list[str]:
+        return ["The person gets a mail with a link that works for seven days, for that address only."]
+
+    def facts(self) -> list[tuple[str, Any]]:
+        return [(role.label, f"{role_words.MEANS[role]} {self._seat(role)}") for role in self.roles]
+
+    def _seat(self, role: Role) -> str:
+        return seating.preview(organization_id=self.obj.pk, role=role).sentence
+
+
+class InviteFileDialog(Dialog):
+    """The file is read and kept line by line; its page shows what would happen with each before anything does."""
+
+    upload = forms.FileField(
+        label="CSV file", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}), help_text="Columns: email and role."
+    )
+
+    def explain(self) -> list[str]:
+        return [
+            "One person in each line. Roles: " + ", ".join(Role.values) + ".",
+            f"At most {invitation_files.MOST_LINES:,} people in a file. Nobody is invited before you have confirmed the preview.",
+        ]
+
+    def values(self) -> dict[str, Any]:
+        found = self.cleaned_data["upload"]
+        if found.size > invitation_files.LARGEST_FILE:
+            raise InvalidInput(f"The file is larger than {invitation_files.LARGEST_FILE // 1024} KB; send it in parts.", field="upload")
+        return {"content": found.read()}

@@ -1,0 +1,77 @@
+"""Mails about who works for an organization. Enqueued as the last line of an operation."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from core import jobs
+from notifications import delivery
+from organizations import invitation_links, role_words
+from organizations.models import Invitation
+
+
+@jobs.task()
+def send_invitation(*, invitation_id: UUID, number: int) -> None:
+    """The link, once for each time it was sent; nothing where a newer link has replaced it, or it was answered meanwhile."""
+    invitation = _found(invitation_id)
+    if invitation.state == Invitation.State.PENDING and invitation.number == number:
+        more = {
+            "link": invitation_links.url(invitation),
+            "means": role_words.MEANS[invitation.role],
+            "until": f"{invitation.expires_at:%d %B %Y, %H:%M} UTC",
+        }
+        _to_invited("invitation", invitation, more, once=f"{invitation.pk}:{number}")
+
+
+@jobs.task()
+def send_revoked(*, invitation_id: UUID) -> None:
+    invitation = _found(invitation_id)
+    _to_invited("invitation_revoked", invitation, {}, once=str(invitation.pk))
+
+
+@jobs.task()
+def send_accepted(*, invitation_id: UUID) -> None:
+    _to_inviter("invitation_accepted", _found(invitation_id))
+
+
+@jobs.task()
+def send_declined(*, invitation_id: UUID) -> None:
+    _to_inviter("invitation_declined", _found(invitation_id))
+
+
+def _found(invitation_id: UUID) -> Invitation:
+    return Invitation.objects.select_related("organization", "invited_by", "accepted_by").get(pk=invitation_id)
+
+
+def _about(invitation: Invitation) -> dict[str, Any]:
+    return {
+        "organization": invitation.organization.name,
+        "role": invitation.get_role_display(),
+        "inviter": str(invitation.invited_by),
+        "person": str(invitation.accepted_by or invitation.email),
+    }
+
+
+def _to_invited(kind: str, invitation: Invitation, more: dict[str, Any], *, once: str) -> None:
+    delivery.queue(
+        kind=kind,
+        to=invitation.email,
+        context={**_about(invitation), **more},
+        organization_id=invitation.organization_id,
+        related=invitation,
+        dedupe_key=f"{kind}:{once}",
+    )
+
+
+def _to_inviter(kind: str, invitation: Invitation) -> None:
+    """To whoever invited; they may have left, which a mail about their own invitation does not mind."""
+    delivery.queue(
+        kind=kind,
+        to=invitation.invited_by.email,
+        context={**_about(invitation), "name": invitation.invited_by.name, "link": f"{settings.BASE_URL}/console/"},
+        user_id=invitation.invited_by_id,
+        organization_id=invitation.organization_id,
+        related=invitation,
+        dedupe_key=f"{kind}:{invitation.pk}",
+    )

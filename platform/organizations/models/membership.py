@@ -1,0 +1,47 @@
+"""Memberships say who may act for an organization, and as what."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from core.models import BaseModel
+from organizations.models.organization import Organization
+from organizations.querysets import MembershipQuerySet
+
+
+class Role(models.TextChoices):
+    """What a member may do in one organization; "staff" is always the platform's."""
+
+    ADMIN = "admin"
+    ORGANIZER = "organizer"
+    COURSE_MANAGER = "course_manager"
+    INSTRUCTOR = "instructor"
+
+
+class Membership(BaseModel):
+    """A person in an organization; ended_at set means it gives nothing any more."""
+
+    public_prefix = "mem"
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], condition=Q(ended_at=None), name="membership_active_once"),
+            models.CheckConstraint(
+                condition=Q(role__in=["admin", "organizer", "course_manager", "instructor"]), name="membership_role_known"
+            ),
+        ]
+        indexes = [models.Index(fields=["user", "organization"], condition=Q(ended_at=None), name="membership_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.get_role_display()}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.ended_at is None
