@@ -2,7 +2,7 @@
 
 from ninja import NinjaAPI, Swagger
 
-from public_api import documents, errors, events, invitations, me, organizing, payouts, registrations
+from public_api import documents, errors, events, invitations, me, members, organizing, payouts, registrations
 
 DESCRIPTION = """
 What attendees need, and thin doors to the operations that organizers automate.
@@ -30,3 +30,4 @@ api.add_router("", me.router, tags=["me"])
 api.add_router("", organizing.router, tags=["organizers"])
 api.add_router("", payouts.router, tags=["payouts"])
 api.add_router("", invitations.router, tags=["organizations"])
+api.add_router("", members.router, tags=["organizations"])

@@ -1,5 +1,6 @@
 """A file of people to invite: its lines become a bulk run, previewed and confirmed like any other."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,8 @@ def begin(*, organization_id: UUID, content: bytes, by: Actor) -> BulkRun:
     """Keep the lines and have the preview worked out; nobody is invited on return. Raises what invitation_files.read raises."""
     lines = invitation_files.read(organization_id=organization_id, content=content, by=by)
     rows = InvitationLine.objects.filter(batch=lines[0].batch).order_by("line")
-    return bulk_runs.freeze(kind=KIND, rows=rows, as_staff=by.is_staff, by=by)
+    asks = by if by.is_staff else replace(by, organization_id=organization_id)  # the run is of the organization, wherever it was asked for
+    return bulk_runs.freeze(kind=KIND, rows=rows, as_staff=by.is_staff, by=asks)
 
 
 def _with_organization(rows: QuerySet[Any], by: Actor) -> QuerySet[Any]:

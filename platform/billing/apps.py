@@ -8,12 +8,15 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from billing import dispute_sweeps, invariants, payout_invariants, payout_schedule, payout_sweeps, sweeps  # noqa: F401  for their tasks
+        from billing.belongings import BillingBelongings
         from billing.reconciliation import fixing, runs  # noqa: F401  as above
         from billing.webhooks import replay  # noqa: F401  as above
         from ledger.invariants import register
+        from organizations import belongings
 
         if settings.PROCESS == "worker":
             # Loaded before the first task: a task's time limit that ran out in the middle of this import would leave half a module behind.
             import_string("billing.gateway.stripe_gateway.StripeGateway")
+        belongings.register("billing", BillingBelongings())
         for rule in (*invariants.RULES, *payout_invariants.RULES):
             register(*rule[:3], owner="finance", mend=rule[3])

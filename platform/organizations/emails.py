@@ -4,11 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Model
 
 from core import jobs
 from notifications import delivery
 from organizations import invitation_links, role_words
-from organizations.models import Invitation
+from organizations.models import Invitation, Membership, Organization, Role
 
 
 @jobs.task()
@@ -75,3 +76,57 @@ def _to_inviter(kind: str, invitation: Invitation) -> None:
         related=invitation,
         dedupe_key=f"{kind}:{invitation.pk}",
     )
+
+
+@jobs.task()
+def send_role_changed(*, membership_id: UUID, role: str) -> None:
+    """Nothing where it has changed once more, or ended, meanwhile."""
+    membership = _member(membership_id)
+    if membership.is_active and membership.role == role:
+        _to_member(
+            "role_changed", membership, {"means": role_words.MEANS[role]}, once=f"{membership.pk}:{membership.updated_at.timestamp()}"
+        )
+
+
+@jobs.task()
+def send_removed(*, membership_id: UUID) -> None:
+    membership = _member(membership_id)
+    _to_member("membership_ended", membership, {}, once=str(membership.pk))
+
+
+@jobs.task()
+def send_left(*, membership_id: UUID) -> None:
+    membership = _member(membership_id)
+    context = {"organization": membership.organization.name, "person": str(membership.user), "role": membership.get_role_display()}
+    to_admins("member_left", membership.organization, context, related=membership, once=str(membership.pk))
+
+
+def _member(membership_id: UUID) -> Membership:
+    return Membership.objects.select_related("organization", "user").get(pk=membership_id)
+
+
+def _to_member(kind: str, membership: Membership, more: dict[str, Any], *, once: str) -> None:
+    context = {"organization": membership.organization.name, "role": membership.get_role_display(), "name": membership.user.name}
+    delivery.queue(
+        kind=kind,
+        to=membership.user.email,
+        context={**context, **more},
+        user_id=membership.user_id,
+        organization_id=membership.organization_id,
+        related=membership,
+        dedupe_key=f"{kind}:{once}",
+    )
+
+
+def to_admins(kind: str, organization: Organization, context: dict[str, Any], *, related: Model, once: str) -> None:
+    """One mail to each of the organization's admins; once: what a second one would be the same as."""
+    for member in organization.memberships.active().filter(role=Role.ADMIN).select_related("user"):
+        delivery.queue(
+            kind=kind,
+            to=member.user.email,
+            context={**context, "name": member.user.name},
+            user_id=member.user_id,
+            organization_id=organization.pk,
+            related=related,
+            dedupe_key=f"{kind}:{once}:{member.user_id}",
+        )

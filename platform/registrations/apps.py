@@ -9,10 +9,13 @@ class RegistrationsConfig(AppConfig):
         from billing import fulfillment
         from events import commitments
         from ledger.invariants import register
+        from organizations import belongings
         from registrations import holds, invariants, joining, registering, sold_places  # noqa: F401  holds registers its task
+        from registrations.belongings import RegistrationBelongings
         from registrations.fulfillment import RegistrationFulfillment
 
         fulfillment.register(registering.PURPOSE, RegistrationFulfillment())
+        belongings.register("registrations", RegistrationBelongings())
         commitments.register(sold_places.sold)
         verified_emails.register(joining.join_verified)
         register(

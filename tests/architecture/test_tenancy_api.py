@@ -18,7 +18,7 @@ from billing.documents import issuing
 from billing.models import CheckoutSession, PayoutRequest, Refund
 from config.env import BASE_DIR
 from events.models import Event
-from organizations.models import Invitation
+from organizations.models import Invitation, Membership
 from registrations.models import Registration
 from tests.admin_ext import making
 from tests.admin_ext.conftest import Nothing
@@ -49,6 +49,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/events/{event_id}/registrations"): {"email": "x@example.org", "name": "X"},
     ("POST", "/api/v1/registrations/{registration_id}/refund"): {"amount": 100},
     ("POST", "/api/v1/organizations/{organization_id}/payouts"): {"currency": "USD"},
+    ("PATCH", "/api/v1/organizations/{organization_id}/members/{membership_id}"): {"role": "admin"},
     ("POST", "/api/v1/organizations/{organization_id}/invitations"): {"email": "x@example.org", "role": "organizer"},
 }
 
@@ -85,6 +86,7 @@ def foreign(settings: Any) -> Foreign:
     ids |= {"organization_id": people.organization.public_id, "payout_id": payout.public_id}
     ids["document_id"] = receipt.public_id
     ids["invitation_id"] = making.invitation(people.organization, people.alice, "asked@private.example").public_id
+    ids["membership_id"] = people.bob.memberships.get().public_id
     return Foreign(people, ids, place)
 
 
@@ -109,6 +111,7 @@ def state_of_everything() -> tuple[Any, ...]:
         CheckoutSession.objects.count(),
         AuditEntry.objects.count(),
         list(Invitation.objects.order_by("pk").values_list("pk", "state", "number")),
+        list(Membership.objects.order_by("pk").values_list("pk", "role", "ended_at")),
         UserSession.objects.filter(session_key="alices-session").count(),
     )
 

@@ -207,6 +207,7 @@ class TestPermission:
     def test_is_taken_from_an_ended_member(self, call: Any) -> None:
         people = personas(refund_approval_limits={"USD": 0})
         refund = requested_refund(paid_payment(organization=people.organization), 3000)
-        people.organization.memberships.update(ended_at=refund.created_at)
+        people.bob.memberships.update(role="admin")
+        people.alice.memberships.update(ended_at=refund.created_at)
         with pytest.raises(NotFound):
             call(refund.pk, actor(people.alice))

@@ -157,6 +157,8 @@ BUTTONS = {
     "organizations.organization:invite_file": Press(
         "member.manage", {"upload": _File("people.csv", "text/csv", _PEOPLE)}, lambda: {"content": _PEOPLE}
     ),
+    "organizations.membership:change_role": Press("member.manage", {"role": "course_manager"}, lambda: {"role": "course_manager"}),
+    "organizations.membership:remove": Press("instructor.manage"),
     "organizations.invitation:resend": Press("instructor.manage"),
     "organizations.invitation:revoke": Press("instructor.manage"),
     "organizations.organization:set_up_payouts": Press("connect.manage", first=lambda world: world.without_account()),
@@ -176,6 +178,8 @@ BUTTONS = {
 }
 # Bulk actions of the lists: whoever has the permission freezes a selection; the operation asks again for every row.
 BULK = {
+    "organizations.membership:membership_change_role": "member.manage",
+    "organizations.membership:membership_remove": "member.manage",
     "organizations.invitation:invitation_resend": "member.manage",
     "organizations.invitation:invitation_revoke": "member.manage",
     "billing.payment:payment_refund": "payment.refund",
@@ -250,6 +254,13 @@ ROUTES = {
     ),
     "POST /api/v1/registrations/{registration_id}/refund": Route(
         "registration.view", "payment.refund", "registrations.registration", (202, ""), {"amount": 1000}
+    ),
+    "GET /api/v1/organizations/{organization_id}/members": Route("organization.view", "member.view", "organizations.organization"),
+    "PATCH /api/v1/organizations/{organization_id}/members/{membership_id}": Route(
+        "member.view", "member.manage", "organizations.membership:change_role", body={"role": "course_manager"}
+    ),
+    "DELETE /api/v1/organizations/{organization_id}/members/{membership_id}": Route(
+        "member.view", "instructor.manage", "organizations.membership:remove"
     ),
     "GET /api/v1/organizations/{organization_id}/invitations": Route("organization.view", "invitation.view", "organizations.organization"),
     "POST /api/v1/organizations/{organization_id}/invitations": Route(

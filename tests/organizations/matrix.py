@@ -136,6 +136,8 @@ def build() -> World:
     making.member(rival, outsider)
     making.member(north, former, ended_at=timezone.now())
     making.member(rival, former)
+    for each in (north, rival):
+        making.member(each, making.user(f"keeper-{each.slug}"))  # the others take on every role, and somebody has to be admin
     staff = {group: making.user(group, groups=(group,)) for group in STAFF}
     usable_account(north)
     usable_account(rival)
@@ -161,6 +163,8 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
     return {
         "organizations.organization": north,
         "organizations.membership": Membership.objects.get(organization=north, user=host),
+        "organizations.membership:change_role": making.member(north, making.user("olga"), "organizer"),
+        "organizations.membership:remove": making.member(north, making.user("ines"), "instructor"),
         "organizations.invitation": making.invitation(north, host, "teacher@example.org", role="instructor"),
         "events.event": event,
         "events.event:publish": draft,

@@ -242,7 +242,7 @@ class TestApi:
             method, path = address.split()
             row: Any = world.rows[route.row]
             document: Any = world.rows["billing.document"]
-            ids = dict.fromkeys(("event", "event_id", "registration_id", "payout_id", "invitation_id"), row.public_id)
+            ids = dict.fromkeys(("event", "event_id", "registration_id", "payout_id", "invitation_id", "membership_id"), row.public_id)
             target = path.format(**ids, organization_id=world.north.public_id, document_id=document.public_id)
             answers[address] = self._asked(client, method, target, route)
             if subject.relation == "staff" or subject.reaches(route.sees):

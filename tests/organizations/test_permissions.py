@@ -55,6 +55,7 @@ class TestMembers:
     @pytest.mark.parametrize(("name", "role", "answer"), BY_ROLE)
     def test_may_nothing_once_it_has_ended_even_in_a_request_that_had_begun(self, name: str, role: str, answer: str) -> None:
         membership = MembershipFactory(role=role)
+        MembershipFactory(organization=membership.organization)
         begun = actor(membership.user)
         Membership.objects.filter(pk=membership.pk).update(ended_at=timezone.now())
 

@@ -1,5 +1,6 @@
 """Memberships say who may act for an organization, and as what."""
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -7,6 +8,20 @@ from django.db.models import Q
 from core.models import BaseModel
 from organizations.models.organization import Organization
 from organizations.querysets import MembershipQuerySet
+
+_ADMIN_REMAINS = """
+    IF OLD.role = 'admin' AND OLD.ended_at IS NULL THEN
+        -- two admins who remove each other queue here: each looks again after the other has committed
+        PERFORM 1 FROM organizations_organization WHERE id = OLD.organization_id AND is_active FOR NO KEY UPDATE;
+        IF FOUND AND NOT EXISTS (
+            SELECT 1 FROM organizations_membership WHERE organization_id = OLD.organization_id AND role = 'admin' AND ended_at IS NULL
+        ) THEN
+            RAISE EXCEPTION 'organization % would have no admin', OLD.organization_id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'membership_admin_remains', TABLE = TG_TABLE_NAME;
+        END IF;
+    END IF;
+    RETURN NULL;
+"""
 
 
 class Role(models.TextChoices):
@@ -19,7 +34,8 @@ class Role(models.TextChoices):
 
 
 class Membership(BaseModel):
-    """A person in an organization; ended_at set means it gives nothing any more."""
+    """A person in an organization; ended_at set means it gives nothing any more. An active organization never loses its last admin:
+    the database looks at the end of every transaction."""
 
     public_prefix = "mem"
 
@@ -38,6 +54,16 @@ class Membership(BaseModel):
             ),
         ]
         indexes = [models.Index(fields=["user", "organization"], condition=Q(ended_at=None), name="membership_of_user")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="admin_remains",
+                level=pgtrigger.Row,
+                when=pgtrigger.After,
+                timing=pgtrigger.Deferred,
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                func=_ADMIN_REMAINS,
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"

@@ -1,0 +1,56 @@
+"""What is decided about a member: another role, or the end and who takes over."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+
+from admin_ext.console.dialogs import Dialog
+from organizations import belongings, members, role_words, seating
+from organizations.models import Membership, Role
+
+
+class ChangeRoleDialog(Dialog):
+    role = forms.ChoiceField(label="New role", choices=Role.choices, widget=UnfoldAdminRadioSelectWidget)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.fields["role"].initial = self.obj.role
+
+    def facts(self) -> list[tuple[str, Any]]:
+        return [(role.label, f"{role_words.MEANS[role]} {self._seat(role)}") for role in Role]
+
+    def _seat(self, role: Role) -> str:
+        return seating.preview(organization_id=self.obj.organization_id, role=role).sentence
+
+
+class RemoveDialog(Dialog):
+    """A successor is asked for where the member hosts something, and can be named in any case."""
+
+    successor = forms.ChoiceField(label="Who takes over", required=False, widget=UnfoldAdminSelectWidget)
+    reason = forms.CharField(label="Reason", required=False, max_length=2000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        membership: Membership = self.obj
+        self.held = belongings.held(organization_id=membership.organization_id, user_id=membership.user_id)
+        found = members.successors(membership).select_related("user").order_by("user__name", "pk")[:200]
+        self.fields["successor"] = forms.ChoiceField(
+            label="Who takes over",
+            choices=[("", "Nobody"), *((str(one.user_id), f"{one.user} ({one.user.email})") for one in found)],
+            required=False,
+            widget=UnfoldAdminSelectWidget,
+            help_text="Takes over everything that the person hosts." if self.held else "The person hosts nothing.",
+        )
+
+    def explain(self) -> list[str]:
+        return [
+            "From the next request on, nothing of the organization is open to this person. Their seat is free, and a mail tells them.",
+            "Their own account, registrations and certificates stay theirs.",
+        ]
+
+    def facts(self) -> list[tuple[str, Any]]:
+        return [("Answers for", ", ".join(map(str, self.held)) or "nothing")]
+
+    def values(self) -> dict[str, Any]:
+        return {"successor_id": self.cleaned_data["successor"] or None, "reason": self.cleaned_data["reason"]}
