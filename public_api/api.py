@@ -2,7 +2,7 @@
 
 from ninja import NinjaAPI, Swagger
 
-from public_api import documents, errors, events, invitations, me, members, organizing, payouts, registrations
+from public_api import documents, errors, events, invitations, me, members, organizers, organizing, payouts, registrations
 
 DESCRIPTION = """
 What attendees need, and thin doors to the operations that organizers automate.
@@ -31,3 +31,4 @@ api.add_router("", organizing.router, tags=["organizers"])
 api.add_router("", payouts.router, tags=["payouts"])
 api.add_router("", invitations.router, tags=["organizations"])
 api.add_router("", members.router, tags=["organizations"])
+api.add_router("", organizers.router, tags=["organizations"])

@@ -4,7 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
@@ -12,11 +14,11 @@ from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
-from admin_ext.organizations import invitation_dialogs, member_files
+from admin_ext.organizations import branding_dialogs, invitation_dialogs, member_files
 from billing import connect, refunds
 from core.money import Money
 from events.models import Event
-from organizations import invitations
+from organizations import branding, invitations
 from organizations.models import Invitation, Membership, Organization
 from organizations.permissions import Permission
 
@@ -24,20 +26,46 @@ from organizations.permissions import Permission
 class OrganizationAdmin(ConsoleModelAdmin):
     view_permission = Permission.ORGANIZATION_VIEW
     edit_permission = Permission.ORGANIZATION_EDIT
-    edit_fields = ("name", "description", "country", "legal_name", "address", "tax_id")
+    edit_fields = ("name", "description", "website", "brand_color", "is_public", "country", "legal_name", "address", "tax_id")
     list_display = ["name", "kind", "country", "is_active", "organizer_scope", "created"]
-    list_filter = [("kind", filters.Choice), ("created_at", filters.MomentRange)]
+    list_filter = [("kind", filters.Choice), ("is_public", filters.YesNo), ("created_at", filters.MomentRange)]
     search_fields = ["name", "slug"]
     empty_sentence = "Organizations appear here when they are created."
     number, created = columns.number(), columns.moment("created_at", "Created", sortable=True)
     fieldsets = [
-        (None, {"fields": ["name", "description", "country"]}),
+        (None, {"fields": ["name", "description", "website", "country"]}),
+        ("In public", {"fields": ["is_public", "public_page", "logo_shown", "brand_color"]}),
         ("On receipts and credit notes", {"fields": ["legal_name", "address", "tax_id"]}),
         ("Settings", {"fields": ["number", "slug", "kind", "is_active", "organizer_scope", "created"]}),
         ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "approval_limits"]}),
     ]
 
-    actions_detail = ["invite", "invite_file", "set_up_payouts"]
+    actions_detail = ["invite", "invite_file", "set_up_payouts", "set_logo", "remove_logo"]
+    set_logo = operation_button(
+        branding.set_logo,
+        name="set_logo",
+        id_argument="organization_id",
+        label="Logo…",
+        done="The logo is set.",
+        permission=Permission.ORGANIZATION_EDIT,
+        shows=lambda organization: organization.is_active,
+        form_class=branding_dialogs.LogoDialog,
+        gone="This organization is closed; nothing of it can be changed any more.",
+        submit="Set logo",
+    )
+    remove_logo = operation_button(
+        branding.remove_logo,
+        name="remove_logo",
+        id_argument="organization_id",
+        label="Remove logo…",
+        done="The logo is removed.",
+        permission=Permission.ORGANIZATION_EDIT,
+        shows=lambda organization: bool(organization.logo) and organization.is_active,
+        explain="The public profile shows no picture any more.",
+        gone="The organization has no logo.",
+        submit="Remove logo",
+        danger=True,
+    )
     invite = operation_button(
         invitations.invite,
         name="invite",
@@ -86,6 +114,32 @@ class OrganizationAdmin(ConsoleModelAdmin):
         return "; ".join(words) or "Every refund waits for a second person"
 
     approval_limits.short_description = "Refunds without a second person up to"  # type: ignore[attr-defined]
+
+    def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
+        return (("<str:object_id>/logo.png", "organizations_organization_logo", self.logo_view),)
+
+    def logo_view(self, request: HttpRequest, model_admin: Any, object_id: str) -> HttpResponse:
+        """Its people see the logo before the public does."""
+        organization = self.get_object(request, object_id)
+        if organization is None or not organization.logo or not self.has_view_permission(request, organization):
+            raise Http404
+        headers = {"Cache-Control": "private, no-cache"}
+        return HttpResponse(branding.logo(organization), content_type="image/png", headers=headers)
+
+    def logo_shown(self, obj: Any) -> Any:
+        if not obj.logo:
+            return "None"
+        address = reverse("admin:organizations_organization_logo", args=[obj.public_id], current_app=self.admin_site.name)
+        return format_html('<img src="{}" alt="The logo as it is now" width="64">', address)
+
+    logo_shown.short_description = "Logo"  # type: ignore[attr-defined]
+
+    def public_page(self, obj: Any) -> Any:
+        if not (obj.is_public and obj.is_active):
+            return "Not public"
+        return columns.as_anchor(reverse("web:organizer", args=[obj.slug]), "See it as everybody does")
+
+    public_page.short_description = "Profile"  # type: ignore[attr-defined]
 
     def owner_of(self, obj: Model) -> tuple[UUID | None, UUID | None]:
         return obj.pk, None

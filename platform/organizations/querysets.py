@@ -21,6 +21,10 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
             return self
         return _of_members(self, by, organization="pk").filter(is_active=True)
 
+    def public(self) -> Self:
+        """Those that opted in, for everybody."""
+        return self.filter(is_active=True, is_public=True)
+
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
     def active(self) -> Self:

@@ -32,7 +32,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Upcoming public events, soonest first, found by a word in title or organizer."""
     words = request.GET.get("search", "").strip()[:100]
     page = Paginator(_upcoming(words), _PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "web/events.html", {"page": page, "events": [_summary(event) for event in page], "search": words})
+    return render(request, "web/events.html", {"page": page, "events": [summary(event) for event in page], "search": words})
 
 
 def _upcoming(words: str) -> QuerySet[Event]:
@@ -40,7 +40,7 @@ def _upcoming(words: str) -> QuerySet[Event]:
     return rows.filter(Q(title__icontains=words) | Q(organization__name__icontains=words)) if words else rows
 
 
-def _summary(event: Event) -> dict[str, Any]:
+def summary(event: Event) -> dict[str, Any]:
     return {
         "event": event,
         "when": local_times.span(event.starts_at, event.ends_at, event.time_zone),
@@ -98,7 +98,7 @@ def _content(event: Event, country: str) -> dict[str, Any]:
         for session in event.sessions.order_by("starts_at", "id")
     ]
     return {
-        **_summary(event),
+        **summary(event),
         "sessions": sessions,
         "quote": quote,
         "lines": [

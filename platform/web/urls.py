@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from web import events, invitations, mailbox, registrations, webhooks
+from web import events, invitations, mailbox, organizations, organizers, registrations, webhooks
 
 app_name = "web"
 urlpatterns = [
@@ -18,6 +18,12 @@ urlpatterns = [
     path("registrations/<str:public_id>/confirm", registrations.confirm, name="confirm"),
     path("payments/<str:public_id>/return", registrations.returned, name="returned"),
     path("invitations/<str:token>", invitations.page, name="invitation"),
+    path("organizers", organizers.listing, name="organizers"),
+    path("organizers/<slug:slug>", organizers.profile, name="organizer"),
+    path("organizers/<slug:slug>/logo.png", organizers.logo, name="organizer_logo"),
+    path("organizations", organizations.mine, name="organizations"),
+    path("organizations/new", organizations.new, name="organization_new"),
+    path("organizations/<str:public_id>/leave", organizations.leave, name="organization_leave"),
     path("mailbox", mailbox.listing, name="mailbox"),
     path("mailbox/<str:public_id>", mailbox.letter, name="letter"),
     path("webhooks/stripe", webhooks.stripe, name="stripe"),

@@ -10,6 +10,7 @@ from django.utils import timezone
 from billing.dispute_evidence import Upload
 from events import authoring
 from tests.organizations.matrix import World
+from tests.organizations.pictures import picture
 
 # Screens: who may open the list and, where the object is in reach, its page.
 SCREENS = {
@@ -157,6 +158,10 @@ BUTTONS = {
     "organizations.organization:invite_file": Press(
         "member.manage", {"upload": _File("people.csv", "text/csv", _PEOPLE)}, lambda: {"content": _PEOPLE}
     ),
+    "organizations.organization:set_logo": Press(
+        "organization.edit", {"upload": _File("logo.png", "image/png", picture())}, lambda: {"content": picture()}
+    ),
+    "organizations.organization:remove_logo": Press("organization.edit", first=lambda world: world.with_logo()),
     "organizations.membership:change_role": Press("member.manage", {"role": "course_manager"}, lambda: {"role": "course_manager"}),
     "organizations.membership:remove": Press("instructor.manage"),
     "organizations.invitation:resend": Press("instructor.manage"),
@@ -282,6 +287,9 @@ ROUTES = {
 }
 # Public, or about nothing but what is one's own: no permission decides there.
 WITHOUT_PERMISSION = {
+    "GET /api/v1/public/organizations",
+    "GET /api/v1/public/organizations/{organization}",
+    "POST /api/v1/organizations",
     "GET /api/v1/invitations/{token}",
     "POST /api/v1/invitations/{token}",
     "GET /api/v1/events",

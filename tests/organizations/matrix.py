@@ -76,6 +76,10 @@ class World:
         """The organization's account for payouts becomes another one's."""
         ConnectedAccount.objects.filter(organization=self.north).update(organization=making.organization("Spare"))
 
+    def with_logo(self) -> None:
+        """The organization has a logo."""
+        Organization.objects.filter(pk=self.north.pk).update(logo="logos/none.png")
+
     def look(self, subject: "Subject") -> Callable[[Client, str], Any]:
         """GET as the subject; a page that was read in an earlier test is not read again, since every test ends where it began."""
 
