@@ -23,6 +23,7 @@ from admin_ext.events import EventAdmin, SessionAdmin
 from admin_ext.ledger import LedgerEntryAdmin, LedgerTransactionAdmin
 from admin_ext.models import BulkRun
 from admin_ext.operations import AuditEntryAdmin, JobAdmin, MessageAdmin, QueueAdmin, ScheduleAdmin
+from admin_ext.organizations.admins import ActingGrantAdmin, AdminOfferAdmin
 from admin_ext.organizations.invitations import InvitationAdmin
 from admin_ext.organizations.members import MembershipAdmin
 from admin_ext.organizations.organizations import OrganizationAdmin
@@ -52,7 +53,7 @@ from core.models import Job
 from events.models import Event, Session
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
-from organizations.models import Invitation, Membership, Organization
+from organizations.models import ActingGrant, AdminOffer, Invitation, Membership, Organization
 from registrations.models import Registration
 
 scope.through(CheckoutSession, "payment")
@@ -75,6 +76,8 @@ BOTH: Screens = (
     (Organization, OrganizationAdmin),
     (Membership, MembershipAdmin),
     (Invitation, InvitationAdmin),
+    (AdminOffer, AdminOfferAdmin),
+    (ActingGrant, ActingGrantAdmin),
     (AuditEntry, AuditEntryAdmin),
     (BulkRun, BulkRunAdmin),
 )

@@ -64,6 +64,8 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Organizations", "corporate_fare", "organizations.Organization"),
             Screen("Members", "group", "organizations.Membership"),
             Screen("Invitations", "mark_email_unread", "organizations.Invitation"),
+            Screen("Offers of the admin role", "swap_horiz", "organizations.AdminOffer"),
+            Screen("In the organization's place", "supervisor_account", "organizations.ActingGrant"),
             Screen("Users", "person", "accounts.User"),
         ),
     ),

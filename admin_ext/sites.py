@@ -1,6 +1,7 @@
 """The two consoles: /staff/ for the platform's people, /console/ for organizers. What is not registered on a site does not exist there."""
 
 from dataclasses import replace
+from functools import update_wrapper
 from typing import Any, cast
 from uuid import UUID
 
@@ -20,8 +21,9 @@ from admin_ext.console import autocomplete, searching
 from admin_ext.home import home
 from audit.actor import Actor
 from core.public_ids import decode
-from organizations.acting import actor_for
-from organizations.models import Membership, Organization
+from organizations import staff_acting
+from organizations.acting import acting_for, actor_for
+from organizations.models import ActingGrant, Membership, Organization
 from organizations.permissions import RULES
 
 SESSION_KEY = "console_organization"
@@ -123,15 +125,18 @@ class StaffSite(ConsoleSite):
 
 
 class OrganizerSite(ConsoleSite):
-    """One organization at a time, the one that the session is switched to; staff groups count for nothing here."""
+    """One organization at a time, the one that the session is switched to; staff groups count for nothing here.
+
+    Somebody of support who acts in an organization's place sees that one alone, and every request is kept.
+    """
 
     settings_name = "UNFOLD_CONSOLE"
 
     def may_enter(self, request: HttpRequest) -> bool:
-        return bool(self.memberships(request))
+        return bool(self.grant(request) or self.memberships(request))
 
     def needs_second_factor(self, request: HttpRequest) -> bool:
-        return any(membership.role in MONEY_ROLES for membership in self.memberships(request))
+        return self.grant(request) is not None or any(membership.role in MONEY_ROLES for membership in self.memberships(request))
 
     def memberships(self, request: HttpRequest) -> list[Membership]:
         """The person's active memberships with their organizations, by name; read once per request."""
@@ -143,13 +148,38 @@ class OrganizerSite(ConsoleSite):
         memberships: list[Membership] = request._console_memberships  # type: ignore[attr-defined]
         return memberships
 
+    def grant(self, request: HttpRequest) -> ActingGrant | None:
+        """In whose place somebody of the platform is here; read once per request."""
+        if not hasattr(request, "_console_grant"):
+            request._console_grant = staff_acting.of(request.user) if isinstance(request.user, User) else None  # type: ignore[attr-defined]
+        grant: ActingGrant | None = request._console_grant  # type: ignore[attr-defined]
+        return grant
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Every page goes through here: what is asked for in an organization's place is kept before it is answered."""
+        inner = super().admin_view(view, cacheable)
+
+        def noted(request: HttpRequest, *args: Any, **values: Any) -> Any:
+            grant = self.grant(request)
+            if grant is not None and self.has_permission(request):
+                staff_acting.note(grant=grant, method=str(request.method), path=request.get_full_path(), by=self.actor(request))
+            return inner(request, *args, **values)
+
+        return update_wrapper(noted, inner)
+
     def organization(self, request: HttpRequest) -> Organization | None:
         """The one that the console is switched to; the first one where nothing was chosen, or the choice has ended."""
+        grant = self.grant(request)
+        if grant is not None:
+            return grant.organization
         mine = [membership.organization for membership in self.memberships(request)]
         chosen = request.session.get(SESSION_KEY)
         return next((organization for organization in mine if str(organization.pk) == chosen), mine[0] if mine else None)
 
     def _actor(self, request: HttpRequest) -> Actor:
+        grant = self.grant(request)
+        if grant is not None:
+            return acting_for(_signed_in(request), grant, second_factor_at=second_factor.used_at(request), **_origin(request))
         organization = self.organization(request)
         actor = actor_for(
             _signed_in(request),
@@ -162,7 +192,15 @@ class OrganizerSite(ConsoleSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         switch = path("switch/", self.admin_view(require_POST(self.switch)), name="switch")
-        return [switch, *super().get_urls()]
+        end = path("acting/end/", self.admin_view(require_POST(self.end_acting)), name="end_acting")
+        return [switch, end, *super().get_urls()]
+
+    def end_acting(self, request: HttpRequest) -> HttpResponse:
+        """Back to the staff console; nothing is done in the organization's place any more."""
+        grant = self.grant(request)
+        if grant is not None:
+            staff_acting.end(grant_id=grant.pk, by=self.actor(request))
+        return HttpResponseRedirect(reverse("admin:index", current_app=staff_site.name))
 
     def switch(self, request: HttpRequest) -> HttpResponse:
         """Work for another of one's organizations from here on; one that is not one's own changes nothing."""
@@ -177,7 +215,9 @@ class OrganizerSite(ConsoleSite):
         context = super().each_context(request)
         if self.has_permission(request):
             context["organization"] = self.organization(request)
-            context["organizations"] = [membership.organization for membership in self.memberships(request)]
+            grant = self.grant(request)
+            context["acting"] = grant
+            context["organizations"] = [grant.organization] if grant else [one.organization for one in self.memberships(request)]
         return context
 
 

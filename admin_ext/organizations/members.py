@@ -12,8 +12,9 @@ from admin_ext.console.buttons import operation_button
 from admin_ext.organizations import member_bulk
 from admin_ext.organizations.invitations import invite_links
 from admin_ext.organizations.member_dialogs import ChangeRoleDialog, RemoveDialog
-from organizations import members
-from organizations.models import Membership
+from admin_ext.organizations.staff_dialogs import OfferAdminDialog
+from organizations import admin_offers, members
+from organizations.models import Membership, Role
 from organizations.permissions import Permission
 
 
@@ -41,7 +42,7 @@ class MembershipAdmin(ConsoleModelAdmin):
     )
     empty_sentence = "Nobody works for this organization yet."
     actions = (bulk_action(member_bulk.CHANGE_ROLES), bulk_action(member_bulk.REMOVE))
-    actions_detail = ["change_role", "remove"]
+    actions_detail = ["change_role", "offer_admin", "remove"]
     number, email = columns.number(), columns.text("user.email", "Email")
     person, organization_link = columns.text("user", "Person"), columns.link("organization", "Organization")
     user_link = columns.link("user", "Person")
@@ -58,6 +59,18 @@ class MembershipAdmin(ConsoleModelAdmin):
         form_class=ChangeRoleDialog,
         gone="This person does not work for the organization any more.",
         submit="Change role",
+    )
+    offer_admin = operation_button(
+        admin_offers.offer,
+        name="offer_admin",
+        id_argument="membership_id",
+        label="Offer the admin role…",
+        done="Offered; nothing changes before the person accepts.",
+        permission=Permission.ADMIN_OFFER,
+        shows=lambda membership: membership.is_active and membership.role != Role.ADMIN,
+        form_class=OfferAdminDialog,
+        gone="This person is an admin already, or does not work for the organization any more.",
+        submit="Offer",
     )
     remove = operation_button(
         members.remove,

@@ -14,11 +14,11 @@ from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
-from admin_ext.organizations import branding_dialogs, invitation_dialogs, member_files
+from admin_ext.organizations import branding_dialogs, invitation_dialogs, member_files, staff_dialogs
 from billing import connect, refunds
 from core.money import Money
 from events.models import Event
-from organizations import branding, invitations
+from organizations import admin_grants, branding, invitations, staff_acting
 from organizations.models import Invitation, Membership, Organization
 from organizations.permissions import Permission
 
@@ -40,7 +40,33 @@ class OrganizationAdmin(ConsoleModelAdmin):
         ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "approval_limits"]}),
     ]
 
-    actions_detail = ["invite", "invite_file", "set_up_payouts", "set_logo", "remove_logo"]
+    actions_detail = ["invite", "invite_file", "set_up_payouts", "set_logo", "remove_logo", "grant_admin", "act_for"]
+    grant_admin = operation_button(
+        admin_grants.grant,
+        name="grant_admin",
+        id_argument="organization_id",
+        label="Make somebody an admin…",
+        done="Done; everybody who works for the organization is told.",
+        permission=Permission.ADMIN_GRANT,
+        shows=lambda organization: organization.is_active,
+        form_class=staff_dialogs.GrantAdminDialog,
+        gone="This organization is closed; nobody can become its admin.",
+        submit="Make admin",
+        danger=True,
+    )
+    act_for = operation_button(
+        staff_acting.begin,
+        name="act_for",
+        id_argument="organization_id",
+        label="Act in its place…",
+        done="Open the organizer console: until the time is over it shows this organization, and keeps every request.",
+        permission=Permission.ORGANIZATION_ACT,
+        shows=lambda organization: organization.is_active,
+        form_class=staff_dialogs.ActDialog,
+        gone="This organization is closed; nobody acts for it any more.",
+        submit="Begin",
+        opens=lambda grant: grant,
+    )
     set_logo = operation_button(
         branding.set_logo,
         name="set_logo",

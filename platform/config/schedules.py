@@ -38,6 +38,13 @@ SCHEDULES: tuple[Schedule, ...] = (
         "An invitation whose time is over keeps its seat until the next run; its link opens nothing all the same.",
     ),
     Schedule(
+        "admin-offers-overdue",
+        "organizations.admin_offers.expire_overdue",
+        "20 * * * *",
+        "organizations",
+        "An offer whose time is over is shown as open until the next run; it cannot be accepted all the same.",
+    ),
+    Schedule(
         "invitation-files-purge",
         "organizations.invitation_files.purge",
         "45 3 * * *",

@@ -6,7 +6,7 @@ from uuid import UUID
 from accounts.models import User
 from audit.actor import Actor
 from core.public_ids import encode
-from organizations.models import Membership
+from organizations.models import ActingGrant, Membership
 
 
 def actor_for(
@@ -29,6 +29,20 @@ def actor_for(
         organization_ids=frozenset(organizations),
         organization_id=organization_id,
         staff_groups=user.groups_of_staff if as_staff else frozenset(),
+        second_factor_at=second_factor_at,
+        request_id=request_id,
+        ip=ip,
+    )
+
+
+def acting_for(user: User, grant: ActingGrant, *, second_factor_at: datetime | None, request_id: str = "", ip: str | None = None) -> Actor:
+    """Staff in the place of the grant's organization: one organization, no staff groups, named as themselves in the audit log."""
+    return Actor(
+        label=f"user:{encode(User.public_prefix, user.pk)}",
+        user_id=user.pk,
+        organization_ids=frozenset({grant.organization_id}),
+        organization_id=grant.organization_id,
+        acting_for=grant.organization_id,
         second_factor_at=second_factor_at,
         request_id=request_id,
         ip=ip,

@@ -6,10 +6,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Model
 
+from audit.models import AuditEntry
 from core import jobs
 from notifications import delivery
 from organizations import invitation_links, role_words
-from organizations.models import Invitation, Membership, Organization, Role
+from organizations.models import AdminOffer, Invitation, Membership, Organization, Role
 
 
 @jobs.task()
@@ -129,4 +130,37 @@ def to_admins(kind: str, organization: Organization, context: dict[str, Any], *,
             organization_id=organization.pk,
             related=related,
             dedupe_key=f"{kind}:{once}:{member.user_id}",
+        )
+
+
+@jobs.task()
+def send_admin_offered(*, offer_id: UUID) -> None:
+    """Nothing where it was answered or withdrawn meanwhile."""
+    offered = AdminOffer.objects.select_related("membership__user", "membership__organization", "offered_by").get(pk=offer_id)
+    if offered.state == AdminOffer.State.PENDING:
+        more = {"giver": str(offered.offered_by), "link": f"{settings.BASE_URL}/organizations", "means": role_words.MEANS[Role.ADMIN]}
+        _to_member("admin_offered", offered.membership, more, once=str(offered.pk))
+
+
+@jobs.task()
+def send_admin_accepted(*, offer_id: UUID) -> None:
+    offered = AdminOffer.objects.select_related("membership__user", "organization").get(pk=offer_id)
+    context = {"organization": offered.organization.name, "person": str(offered.membership.user)}
+    to_admins("admin_accepted", offered.organization, context, related=offered, once=str(offered.pk))
+
+
+@jobs.task()
+def send_admin_granted(*, membership_id: UUID, audit_id: UUID) -> None:
+    """To all who work there: what the platform did is told to everybody, not to its admins alone."""
+    membership, entry = _member(membership_id), AuditEntry.objects.get(pk=audit_id)
+    context = {"organization": membership.organization.name, "person": str(membership.user), "reason": entry.reason}
+    for member in membership.organization.memberships.active().select_related("user"):
+        delivery.queue(
+            kind="admin_granted",
+            to=member.user.email,
+            context={**context, "name": member.user.name},
+            user_id=member.user_id,
+            organization_id=membership.organization_id,
+            related=membership,
+            dedupe_key=f"admin_granted:{audit_id}:{member.user_id}",
         )

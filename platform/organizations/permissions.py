@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from audit.actor import Actor, StaffGroup
 from core.errors import PermissionRefused, StepUpRequired
-from organizations.models import Membership, Role
+from organizations.models import ActingGrant, Membership, Role
 
 _ADMIN = frozenset({Role.ADMIN})
 _ORGANIZERS = frozenset({Role.ADMIN, Role.ORGANIZER})
 _INVITERS = frozenset({Role.ADMIN, Role.COURSE_MANAGER})
 _EVERYONE = frozenset(Role)
 _NOBODY: frozenset[Role] = frozenset()
+_NO_STAFF: frozenset[StaffGroup] = frozenset()
 _SUPPORT = frozenset({StaffGroup.SUPPORT})
 _FINANCE = frozenset({StaffGroup.FINANCE})
 _HELPERS = _SUPPORT | _FINANCE
@@ -33,6 +34,11 @@ class Permission(StrEnum):
     MEMBER_MANAGE = "member.manage"
     INSTRUCTOR_MANAGE = "instructor.manage"
     INVITATION_VIEW = "invitation.view"
+    ADMIN_OFFER = "admin.offer"
+    ADMIN_GRANT = "admin.grant"
+    ORGANIZATION_ACT = "organization.act"
+    ADMIN_VIEW = "admin.view"
+    ORGANIZATION_CLOSE = "organization.close"
     EVENT_VIEW = "event.view"
     EVENT_MANAGE = "event.manage"
     REGISTRATION_VIEW = "registration.view"
@@ -80,6 +86,11 @@ RULES: dict[Permission, Rule] = {
     Permission.MEMBER_MANAGE: Rule(_ADMIN, _SUPPORT, step_up=True),
     Permission.INSTRUCTOR_MANAGE: Rule(_INVITERS, _SUPPORT, step_up=True),
     Permission.INVITATION_VIEW: Rule(_INVITERS, _READERS),
+    Permission.ADMIN_OFFER: Rule(_ADMIN, _NO_STAFF, step_up=True),
+    Permission.ADMIN_GRANT: Rule(_NOBODY, _SUPPORT, step_up=True),
+    Permission.ORGANIZATION_ACT: Rule(_NOBODY, _SUPPORT, step_up=True),
+    Permission.ADMIN_VIEW: Rule(_ADMIN, _READERS),
+    Permission.ORGANIZATION_CLOSE: Rule(_ADMIN, _SUPPORT, step_up=True),
     Permission.EVENT_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
     Permission.EVENT_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
     Permission.REGISTRATION_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
@@ -130,6 +141,8 @@ def allows(by: Actor, permission: Permission, organization_id: UUID | None = Non
         return True
     if by.user_id is None or not rule.roles:
         return False
+    if by.acting_for is not None:
+        return _acting_allows(by, rule, permission, organization_id)
     memberships = Membership.objects.active().filter(user_id=by.user_id, role__in=rule.roles)
     if by.organization_id is not None:
         memberships = memberships.filter(organization_id=by.organization_id)
@@ -142,6 +155,21 @@ def allows(by: Actor, permission: Permission, organization_id: UUID | None = Non
     if narrowed and membership.organization.organizer_scope == membership.organization.OrganizerScope.OWN:
         return responsible_id is None or responsible_id == by.user_id
     return True
+
+
+# Where money goes is never decided in an organization's place, nor what asks for a second factor: money, roles, exports, the end.
+_NEVER_IN_ANOTHERS_PLACE = frozenset({Permission.CONNECT_MANAGE})
+
+
+def _acting_allows(by: Actor, rule: Rule, permission: Permission, organization_id: UUID | None) -> bool:
+    """Staff in an organization's place: what its admins may, in that organization, while the grant lasts."""
+    if Role.ADMIN not in rule.roles or rule.step_up or permission in _NEVER_IN_ANOTHERS_PLACE:
+        return False
+    if organization_id not in (None, by.acting_for):
+        return False
+    grants = ActingGrant.objects.open(at=timezone.now()).filter(user_id=by.user_id, organization_id=by.acting_for).select_related("user")
+    grant = grants.first()
+    return grant is not None and bool(grant.user.groups_of_staff & (_SUPPORT | {StaffGroup.SUPERUSER}))
 
 
 def require(by: Actor, permission: Permission, organization_id: UUID | None = None, *, responsible_id: UUID | None = None) -> None:

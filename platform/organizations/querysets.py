@@ -9,7 +9,7 @@ from django.db import models
 from audit.actor import Actor
 
 if TYPE_CHECKING:
-    from organizations.models import Invitation, InvitationLine, Membership, Organization
+    from organizations.models import ActingGrant, AdminOffer, Invitation, InvitationLine, Membership, Organization
 
 _INVITERS = ("admin", "course_manager")
 
@@ -51,12 +51,32 @@ class InvitationLineQuerySet(models.QuerySet["InvitationLine"]):
         return _of_members(self, by, roles=("admin",))
 
 
+class AdminOfferQuerySet(models.QuerySet["AdminOffer"]):
+    def visible_to(self, by: Actor) -> Self:
+        """To the organization's admins; what is offered to oneself is `of`."""
+        return _of_members(self, by, roles=("admin",))
+
+    def of(self, by: Actor) -> Self:
+        return self.filter(membership__user_id=by.user_id, membership__ended_at=None) if by.user_id else self.none()
+
+
+class ActingGrantQuerySet(models.QuerySet["ActingGrant"]):
+    def visible_to(self, by: Actor) -> Self:
+        """To staff, and to the admins of the organization whose place was taken."""
+        return _of_members(self, by, roles=("admin",))
+
+    def open(self, *, at: datetime) -> Self:
+        return self.filter(ended_at=None, expires_at__gt=at, organization__is_active=True, user__is_active=True)
+
+
 def _of_members[Q: models.QuerySet[Any]](
     rows: Q, by: Actor, *, organization: str = "organization_id", roles: tuple[str, ...] | None = None
 ) -> Q:
     """The rows of organizations that the actor works for now, in one of these roles where any are named."""
     if by.sees_all:
         return rows
+    if by.acting_for is not None:  # what an admin sees, whichever roles are asked for
+        return rows.filter(**{organization: by.acting_for})
     mine = _active(by).filter(organization_id=models.OuterRef(organization))
     if roles is not None:
         mine = mine.filter(role__in=roles)

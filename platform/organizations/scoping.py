@@ -25,6 +25,8 @@ def scoped[Q_: QuerySet[Any]](
     if by.user_id is None:
         return rows.none()
     rule = RULES[permission]
+    if by.acting_for is not None:
+        return rows.filter(**{organization: by.acting_for}) if Role.ADMIN in rule.roles else rows.none()
     mine = Membership.objects.active().filter(user_id=by.user_id, role__in=rule.roles, organization_id=OuterRef(organization))
     if by.organization_id is not None:
         mine = mine.filter(organization_id=by.organization_id)

@@ -7,12 +7,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from audit.actor import Actor
 from core.errors import DomainError, InvalidInput, NotFound
-from organizations import belongings, creating, members
-from organizations.models import Membership, Organization
+from organizations import admin_offers, belongings, creating, members
+from organizations.models import AdminOffer, Membership, Organization
 from web.acting import actor, key_of
 
 
@@ -35,7 +36,27 @@ def mine(request: HttpRequest) -> HttpResponse:
     """Those that one works for now, with what one is there."""
     by = actor(request)
     rows = Membership.objects.active().filter(user_id=by.user_id).select_related("organization").order_by("organization__name", "pk")
-    return render(request, "web/organizations.html", {"memberships": rows})
+    offers = AdminOffer.objects.of(by).filter(state=AdminOffer.State.PENDING, expires_at__gt=timezone.now())
+    offers = offers.select_related("organization", "offered_by").order_by("pk")
+    return render(request, "web/organizations.html", {"memberships": rows, "offers": offers})
+
+
+@login_required
+@require_POST
+def answer_offer(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Yes or no to the admin role that somebody offered."""
+    offer_id, by = key_of(AdminOffer.public_prefix, public_id), actor(request)
+    says_yes = request.POST.get("answer") == "accept"
+    try:
+        answered = admin_offers.accept(offer_id=offer_id, by=by) if says_yes else admin_offers.decline(offer_id=offer_id, by=by)
+    except NotFound as error:
+        raise Http404 from error
+    except DomainError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        done = f"You are an admin of {answered.organization} now." if says_yes else "Declined; nothing has changed."
+        messages.success(request, done)
+    return redirect("web:organizations")
 
 
 @login_required

@@ -23,6 +23,7 @@ urlpatterns = [
     path("organizers/<slug:slug>/logo.png", organizers.logo, name="organizer_logo"),
     path("organizations", organizations.mine, name="organizations"),
     path("organizations/new", organizations.new, name="organization_new"),
+    path("organizations/offers/<str:public_id>", organizations.answer_offer, name="answer_offer"),
     path("organizations/<str:public_id>/leave", organizations.leave, name="organization_leave"),
     path("mailbox", mailbox.listing, name="mailbox"),
     path("mailbox/<str:public_id>", mailbox.letter, name="letter"),

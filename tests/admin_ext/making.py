@@ -15,8 +15,8 @@ from billing.documents import issuing
 from billing.models import CheckoutSession, Dispute, Document, InboundEvent, Payment, Refund
 from core.models import Job
 from events.models import Event, Session
-from organizations import invitations
-from organizations.models import Invitation, Membership, Organization, Role
+from organizations import admin_offers, invitations, staff_acting
+from organizations.models import ActingGrant, AdminOffer, Invitation, Membership, Organization, Role
 from registrations.models import Registration
 from tests.factories.billing import fee_of, intent_for, plain_quote, sale, sync
 from tests.factories.people import actor
@@ -42,6 +42,16 @@ def member(of: Organization, person: User, role: str = Role.ADMIN, **values: Any
 def invitation(of: Organization, by: User, email: str, role: str = Role.ORGANIZER) -> Invitation:
     """Sent by one of its admins."""
     return invitations.invite(organization_id=of.pk, email=email, role=role, by=actor(by))
+
+
+def admin_offer(of: Organization, by: User, to: User) -> AdminOffer:
+    """To a new organizer of it."""
+    return admin_offers.offer(membership_id=member(of, to, Role.ORGANIZER).pk, by=actor(by))
+
+
+def acting_grant(of: Organization, by: User) -> ActingGrant:
+    """by: somebody of support."""
+    return staff_acting.begin(organization_id=of.pk, reason="Ticket 1", by=actor(by))
 
 
 def event(of: Organization, host: User, title: str = "Suturing for nurses", *, published: bool = True, **values: Any) -> Event:

@@ -73,6 +73,8 @@ def world(rival: Organization, charlie: User) -> World:
         account,
         payout,
         Membership.objects.get(organization=rival, user=charlie),
+        making.admin_offer(rival, charlie, making.user("offered-by-rival")),
+        making.acting_grant(rival, making.user("sol", groups=("support",))),
         making.invitation(rival, charlie, "invited-by-rival@example.org"),
         AuditEntry.objects.about(refund).get(),
     ]
@@ -84,6 +86,7 @@ def world(rival: Organization, charlie: User) -> World:
         "person@rival.example",
         "charlie-of-rival@example.org",
         "invited-by-rival@example.org",
+        "Offered-by-rival",
     ]
     return World({type(row): row for row in rows}, secrets)
 

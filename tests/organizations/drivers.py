@@ -17,6 +17,8 @@ SCREENS = {
     "organizations.organization": "organization.view",
     "organizations.membership": "member.view",
     "organizations.invitation": "invitation.view",
+    "organizations.adminoffer": "admin.view",
+    "organizations.actinggrant": "admin.view",
     "events.event": "event.view",
     "events.session": "event.view",
     "registrations.registration": "registration.view",
@@ -50,6 +52,8 @@ WHOLE = {
     "organizations.organization",
     "organizations.membership",
     "organizations.invitation",
+    "organizations.adminoffer",
+    "organizations.actinggrant",
     "audit.auditentry",
     "billing.connectedaccount",
     "billing.payoutrequest",
@@ -111,6 +115,8 @@ class _File:
 _PDF = _File("r.pdf", "application/pdf", b"%PDF-1.7")
 _PEOPLE = b"email,role\r\nnew@example.org,organizer\r\n"
 _NEW = {"email": "new@example.org", "role": "instructor"}
+_HEIR = {"email": "heir@example.org", "reason": "Nobody is left"}
+_ACT = {"reason": "Ticket 1", "minutes": "30"}
 _REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
 _PAYOUT = {"currency": "USD", "amount": "20.00"}
 _WEEKLY = {"payout_schedule": "weekly"}
@@ -162,6 +168,11 @@ BUTTONS = {
         "organization.edit", {"upload": _File("logo.png", "image/png", picture())}, lambda: {"content": picture()}
     ),
     "organizations.organization:remove_logo": Press("organization.edit", first=lambda world: world.with_logo()),
+    "organizations.organization:grant_admin": Press("admin.grant", _HEIR, lambda: _HEIR),
+    "organizations.organization:act_for": Press("organization.act", _ACT, lambda: {"reason": "Ticket 1", "minutes": 30}),
+    "organizations.actinggrant:end": Press("organization.act"),
+    "organizations.adminoffer:withdraw": Press("admin.offer"),
+    "organizations.membership:offer_admin": Press("admin.offer", {"becomes": "organizer"}, lambda: {"becomes": "organizer"}),
     "organizations.membership:change_role": Press("member.manage", {"role": "course_manager"}, lambda: {"role": "course_manager"}),
     "organizations.membership:remove": Press("instructor.manage"),
     "organizations.invitation:resend": Press("instructor.manage"),

@@ -10,6 +10,11 @@ TABLE = {
     "member.manage": "               yes    no         no         no           yes      no       no       yes",
     "instructor.manage": "           yes    no         yes        no           yes      no       no       yes",
     "invitation.view": "             yes    no         yes        no           yes      yes      yes      yes",
+    "admin.offer": "                 yes    no         no         no           no       no       no       yes",
+    "admin.grant": "                 no     no         no         no           yes      no       no       yes",
+    "admin.view": "                  yes    no         no         no           yes      yes      yes      yes",
+    "organization.act": "            no     no         no         no           yes      no       no       yes",
+    "organization.close": "          yes    no         no         no           yes      no       no       yes",
     "event.view": "                  yes    own        no         no           yes      yes      yes      yes",
     "event.manage": "                yes    own        no         no           yes      no       no       yes",
     "registration.view": "           yes    own        no         no           yes      yes      yes      yes",
@@ -40,6 +45,10 @@ TABLE = {
     "list.export": "                 yes    yes        no         no           yes      yes      yes      yes",
 }  # fmt: skip
 STEP_UP = {
+    "admin.offer",
+    "admin.grant",
+    "organization.act",
+    "organization.close",
     "member.manage",
     "instructor.manage",
     "dispute.answer",

@@ -142,6 +142,7 @@ def build() -> World:
     making.member(rival, former)
     for each in (north, rival):
         making.member(each, making.user(f"keeper-{each.slug}"))  # the others take on every role, and somebody has to be admin
+    making.user("heir")
     staff = {group: making.user(group, groups=(group,)) for group in STAFF}
     usable_account(north)
     usable_account(rival)
@@ -167,6 +168,9 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
     return {
         "organizations.organization": north,
         "organizations.membership": Membership.objects.get(organization=north, user=host),
+        "organizations.adminoffer": making.admin_offer(north, host, making.user("otto")),
+        "organizations.actinggrant": making.acting_grant(north, making.user("sol", groups=("support",))),
+        "organizations.membership:offer_admin": making.member(north, making.user("orla"), "organizer"),
         "organizations.membership:change_role": making.member(north, making.user("olga"), "organizer"),
         "organizations.membership:remove": making.member(north, making.user("ines"), "instructor"),
         "organizations.invitation": making.invitation(north, host, "teacher@example.org", role="instructor"),

@@ -1,7 +1,9 @@
 """Organizations, who works for them, and who is asked to."""
 
+from organizations.models.acting_grant import ActingGrant
+from organizations.models.admin_offer import AdminOffer
 from organizations.models.invitation import Invitation, InvitationLine
 from organizations.models.membership import Membership, Role
 from organizations.models.organization import Organization
 
-__all__ = ["Invitation", "InvitationLine", "Membership", "Organization", "Role"]
+__all__ = ["ActingGrant", "AdminOffer", "Invitation", "InvitationLine", "Membership", "Organization", "Role"]
