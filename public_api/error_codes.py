@@ -79,6 +79,8 @@ DOMAIN: dict[str, Meaning] = {
     "ACTING_ENDED": Meaning(409, "Acting in the organization's place has ended already."),
     "ALREADY_OFFERED": Meaning(409, "The admin role is offered to the member already."),
     "OFFER_CLOSED": Meaning(409, "The offer is not open any more."),
+    "CLOSING_BLOCKED": Meaning(409, "The organization cannot be closed yet; `details.blockers` names all that stands in the way."),
+    "EXPORT_UNDER_WAY": Meaning(409, "An export is being made already."),
     "REPEATED_IN_FILE": Meaning(422, "The same address stands in the file twice."),
     "RESEND_LIMIT": Meaning(429, "The invitation was sent as often as it may be in 24 hours."),
     "BOOKS_BUSY": Meaning(409, "The books are being closed at this moment; try again."),

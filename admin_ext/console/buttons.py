@@ -24,7 +24,8 @@ class Button:
     """operation(**{id_argument: key}, **form.values(), by=actor) does it. transition: the move of the object's state machine that it makes.
 
     shows: a further question to the object; explain: one sentence about what will happen; gone: why it cannot be done now.
-    leads_to: whose page comes next, the object's own where left out; opens: the same, told from what the operation made.
+    leads_to: whose page comes next, the object's own where left out; opens: the same, told from what the operation made;
+    afterwards: the address where this person cannot see the object any more.
     """
 
     operation: Callable[..., Any]
@@ -41,6 +42,7 @@ class Button:
     submit: str = ""
     leads_to: Callable[[Any], Any] | None = None
     opens: Callable[[Any], Any] | None = None
+    afterwards: str = ""
     danger: bool = False
 
     def offered(self, admin: Any, request: HttpRequest, obj: Any) -> bool:
@@ -122,6 +124,8 @@ def _run(button: Button, admin: Any, request: HttpRequest, obj: Any, form: Dialo
     except refusals.REFUSALS as refusal:
         return refusals.sentence(request, refusal, back=back)
     messages.success(request, button.done)
+    if button.afterwards and not admin.get_queryset(request).filter(pk=obj.pk).exists():
+        return refusals.go(request, button.afterwards)
     return refusals.go(request, (change_url(admin.admin_site.name, button.opens(made)) or back) if button.opens else back)
 
 

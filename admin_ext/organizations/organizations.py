@@ -14,11 +14,11 @@ from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
-from admin_ext.organizations import branding_dialogs, invitation_dialogs, member_files, staff_dialogs
+from admin_ext.organizations import branding_dialogs, closing_dialogs, invitation_dialogs, member_files, staff_dialogs
 from billing import connect, refunds
 from core.money import Money
 from events.models import Event
-from organizations import admin_grants, branding, invitations, staff_acting
+from organizations import admin_grants, branding, closing, exports, invitations, staff_acting
 from organizations.models import Invitation, Membership, Organization
 from organizations.permissions import Permission
 
@@ -40,7 +40,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
         ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "approval_limits"]}),
     ]
 
-    actions_detail = ["invite", "invite_file", "set_up_payouts", "set_logo", "remove_logo", "grant_admin", "act_for"]
+    actions_detail = ["invite", "invite_file", "set_up_payouts", "set_logo", "remove_logo", "grant_admin", "act_for", "export", "close"]
     grant_admin = operation_button(
         admin_grants.grant,
         name="grant_admin",
@@ -140,6 +140,32 @@ class OrganizationAdmin(ConsoleModelAdmin):
         return "; ".join(words) or "Every refund waits for a second person"
 
     approval_limits.short_description = "Refunds without a second person up to"  # type: ignore[attr-defined]
+    export = operation_button(
+        exports.request,
+        name="export",
+        id_argument="organization_id",
+        label="Export everything…",
+        done="The export is being made; you get a link by mail when it is ready.",
+        permission=Permission.ORGANIZATION_CLOSE,
+        shows=lambda organization: organization.is_active,
+        explain="One file with tables of events, registrations, payments, refunds, payouts and members. The link works for thirty days.",
+        gone="This organization is closed; its export was mailed to its admins.",
+        submit="Make the export",
+    )
+    close = operation_button(
+        closing.close,
+        name="close",
+        id_argument="organization_id",
+        label="Close the organization…",
+        done="Closed; the export is on its way to its admins.",
+        permission=Permission.ORGANIZATION_CLOSE,
+        shows=lambda organization: organization.is_active,
+        form_class=closing_dialogs.CloseDialog,
+        gone="This organization is closed already.",
+        submit="Close for good",
+        afterwards="/organizations",
+        danger=True,
+    )
 
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
         return (("<str:object_id>/logo.png", "organizations_organization_logo", self.logo_view),)

@@ -38,6 +38,20 @@ SCHEDULES: tuple[Schedule, ...] = (
         "An invitation whose time is over keeps its seat until the next run; its link opens nothing all the same.",
     ),
     Schedule(
+        "organizations-anonymise",
+        "organizations.closing.anonymise_due",
+        "10 4 * * *",
+        "organizations",
+        "What names a closed organization is kept a day longer.",
+    ),
+    Schedule(
+        "organization-exports-expire",
+        "organizations.exports.expire_overdue",
+        "25 4 * * *",
+        "organizations",
+        "The file of an export is kept a day longer; its link opens nothing all the same.",
+    ),
+    Schedule(
         "admin-offers-overdue",
         "organizations.admin_offers.expire_overdue",
         "20 * * * *",

@@ -113,10 +113,15 @@ def withdraw(*, offer_id: UUID, by: Actor) -> AdminOffer:
     offered = AdminOffer.objects.select_for_update(of=["self"]).get(pk=offer_id)
     if not offered.is_open(at=timezone.now()):
         raise OfferClosed
-    offered.withdraw(at=timezone.now())
-    offered.save(update_fields=["state", "ended_at", "updated_at"])
-    record(offered, "admin_offer.withdrawn", by=by, after={"state": offered.state})
-    return offered
+    return void(offer=offered, by=by)
+
+
+def void(*, offer: AdminOffer, by: Actor) -> AdminOffer:
+    """Nobody can accept it any more. The caller holds the organization's lock, and has asked for the permission."""
+    offer.withdraw(at=timezone.now())
+    offer.save(update_fields=["state", "ended_at", "updated_at"])
+    record(offer, "admin_offer.withdrawn", by=by, after={"state": offer.state})
+    return offer
 
 
 def _own(offer_id: UUID, by: Actor) -> AdminOffer:

@@ -5,4 +5,4 @@ class OrganizationsConfig(AppConfig):
     name = "organizations"
 
     def ready(self) -> None:
-        from organizations import admin_offers, invitation_answers, invitation_files  # noqa: F401  for their tasks
+        from organizations import admin_offers, closing, exports, invitation_answers, invitation_files  # noqa: F401  for their tasks

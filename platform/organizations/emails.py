@@ -6,11 +6,12 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Model
 
+from accounts.models import User
 from audit.models import AuditEntry
 from core import jobs
 from notifications import delivery
-from organizations import invitation_links, role_words
-from organizations.models import AdminOffer, Invitation, Membership, Organization, Role
+from organizations import export_links, invitation_links, role_words
+from organizations.models import AdminOffer, Invitation, Membership, Organization, OrganizationExport, Role
 
 
 @jobs.task()
@@ -164,3 +165,30 @@ def send_admin_granted(*, membership_id: UUID, audit_id: UUID) -> None:
             related=membership,
             dedupe_key=f"admin_granted:{audit_id}:{member.user_id}",
         )
+
+
+@jobs.task()
+def send_export_ready(*, export_id: UUID) -> None:
+    """The link, to those who shall have it; it opens the file without an account, because theirs may open nothing any more."""
+    export = OrganizationExport.objects.select_related("organization").get(pk=export_id)
+    context = {
+        "organization": export.organization.name,
+        "link": export_links.url(export),
+        "until": f"{export.expires_at:%d %B %Y}",
+    }
+    for user in User.objects.filter(pk__in=export.recipients, is_active=True):
+        delivery.queue(
+            kind="export_ready",
+            to=user.email,
+            context={**context, "name": user.name},
+            user_id=user.pk,
+            organization_id=export.organization_id,
+            related=export,
+            dedupe_key=f"export_ready:{export.pk}:{user.pk}",
+        )
+
+
+@jobs.task()
+def send_closed(*, membership_id: UUID) -> None:
+    membership = _member(membership_id)
+    _to_member("organization_closed", membership, {}, once=str(membership.pk))

@@ -9,7 +9,7 @@ from django.db import models
 from audit.actor import Actor
 
 if TYPE_CHECKING:
-    from organizations.models import ActingGrant, AdminOffer, Invitation, InvitationLine, Membership, Organization
+    from organizations.models import ActingGrant, AdminOffer, Invitation, InvitationLine, Membership, Organization, OrganizationExport
 
 _INVITERS = ("admin", "course_manager")
 
@@ -67,6 +67,11 @@ class ActingGrantQuerySet(models.QuerySet["ActingGrant"]):
 
     def open(self, *, at: datetime) -> Self:
         return self.filter(ended_at=None, expires_at__gt=at, organization__is_active=True, user__is_active=True)
+
+
+class OrganizationExportQuerySet(models.QuerySet["OrganizationExport"]):
+    def visible_to(self, by: Actor) -> Self:
+        return _of_members(self, by, roles=("admin",))
 
 
 def _of_members[Q: models.QuerySet[Any]](

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from web import events, invitations, mailbox, organizations, organizers, registrations, webhooks
+from web import events, exports, invitations, mailbox, organizations, organizers, registrations, webhooks
 
 app_name = "web"
 urlpatterns = [
@@ -25,6 +25,7 @@ urlpatterns = [
     path("organizations/new", organizations.new, name="organization_new"),
     path("organizations/offers/<str:public_id>", organizations.answer_offer, name="answer_offer"),
     path("organizations/<str:public_id>/leave", organizations.leave, name="organization_leave"),
+    path("exports/<str:key>", exports.page, name="export"),
     path("mailbox", mailbox.listing, name="mailbox"),
     path("mailbox/<str:public_id>", mailbox.letter, name="letter"),
     path("webhooks/stripe", webhooks.stripe, name="stripe"),

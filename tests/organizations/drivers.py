@@ -116,6 +116,7 @@ _PDF = _File("r.pdf", "application/pdf", b"%PDF-1.7")
 _PEOPLE = b"email,role\r\nnew@example.org,organizer\r\n"
 _NEW = {"email": "new@example.org", "role": "instructor"}
 _HEIR = {"email": "heir@example.org", "reason": "Nobody is left"}
+_CLOSE = {"confirmation": "North Clinic"}
 _ACT = {"reason": "Ticket 1", "minutes": "30"}
 _REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
 _PAYOUT = {"currency": "USD", "amount": "20.00"}
@@ -169,6 +170,8 @@ BUTTONS = {
     ),
     "organizations.organization:remove_logo": Press("organization.edit", first=lambda world: world.with_logo()),
     "organizations.organization:grant_admin": Press("admin.grant", _HEIR, lambda: _HEIR),
+    "organizations.organization:export": Press("organization.close"),
+    "organizations.organization:close": Press("organization.close", _CLOSE, lambda: _CLOSE),
     "organizations.organization:act_for": Press("organization.act", _ACT, lambda: {"reason": "Ticket 1", "minutes": 30}),
     "organizations.actinggrant:end": Press("organization.act"),
     "organizations.adminoffer:withdraw": Press("admin.offer"),
