@@ -64,7 +64,7 @@ def close(*, organization_id: UUID, confirmation: str, by: Actor, reason: str = 
     closing = OrganizationClosing.objects.create(
         organization=organization, closed_by_id=by.user_id, reason=reason[:2000], anonymise_after=at + ANONYMISED_AFTER
     )
-    export = exports.begin(organization, recipients=exports.admins(organization), by=by)
+    export = exports.begin(organization, recipients=exports.admins(organization), asked_by=by.user_id, by=by)
     _void(organization, by)
     organization.is_active = organization.is_public = False
     organization.save(update_fields=["is_active", "is_public", "updated_at"])

@@ -52,7 +52,7 @@ def create(*, name: str, kind: str, country: str, by: Actor) -> Organization:
 
 def _person(by: Actor) -> UUID:
     """The person's row is locked, so that their requests at once are counted one after the other."""
-    user = User.objects.select_for_update(no_key=True).filter(pk=by.user_id).first() if by.user_id else None
+    user: User | None = User.objects.select_for_update(no_key=True).filter(pk=by.user_id).first() if by.user_id else None
     if user is None:
         raise NotFound("account")
     if not EmailAddress.objects.filter(user=user, verified=True).exists():

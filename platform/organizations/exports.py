@@ -48,12 +48,12 @@ def request(*, organization_id: UUID, by: Actor) -> OrganizationExport:
         raise NotFound("account")
     if organization.exports.filter(state=OrganizationExport.State.QUEUED).exists():
         raise ExportUnderWay
-    return begin(organization, recipients=[by.user_id], by=by)
+    return begin(organization, recipients=[by.user_id], asked_by=by.user_id, by=by)
 
 
-def begin(organization: Organization, *, recipients: Sequence[UUID], by: Actor) -> OrganizationExport:
+def begin(organization: Organization, *, recipients: Sequence[UUID], asked_by: UUID, by: Actor) -> OrganizationExport:
     """The caller holds the organization's lock and has asked for the permission."""
-    export = OrganizationExport(organization=organization, requested_by_id=by.user_id, expires_at=timezone.now() + KEPT)
+    export = OrganizationExport(organization=organization, requested_by_id=asked_by, expires_at=timezone.now() + KEPT)
     export.recipients = [str(key) for key in recipients]
     export.key_hash = export_links.stored_hash(export_links.key(export))
     export.save(force_insert=True)

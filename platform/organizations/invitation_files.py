@@ -11,7 +11,7 @@ from django.utils import timezone
 from audit.actor import Actor
 from audit.recording import record
 from core import jobs
-from core.errors import DomainError, InvalidInput
+from core.errors import DomainError, InvalidInput, NotFound
 from core.public_ids import uuid7
 from organizations import invitations, locking
 from organizations.models import Invitation, InvitationLine, Role
@@ -39,6 +39,8 @@ def read(*, organization_id: UUID, content: bytes, by: Actor) -> list[Invitation
     """
     organization = locking.locked(organization_id, by)
     require(by, Permission.MEMBER_MANAGE, organization.pk)
+    if by.user_id is None:
+        raise NotFound("account")
     batch = uuid7()
     lines = [
         InvitationLine(organization=organization, added_by_id=by.user_id, batch=batch, line=number, email=email[:300], role=role[:100])

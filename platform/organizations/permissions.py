@@ -167,8 +167,8 @@ def _acting_allows(by: Actor, rule: Rule, permission: Permission, organization_i
         return False
     if organization_id not in (None, by.acting_for):
         return False
-    grants = ActingGrant.objects.open(at=timezone.now()).filter(user_id=by.user_id, organization_id=by.acting_for).select_related("user")
-    grant = grants.first()
+    grants = ActingGrant.objects.of(by).open(at=timezone.now()).filter(organization=by.acting_for)
+    grant = grants.select_related("user").first()
     return grant is not None and bool(grant.user.groups_of_staff & (_SUPPORT | {StaffGroup.SUPERUSER}))
 
 

@@ -33,6 +33,10 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def visible_to(self, by: Actor) -> Self:
         return _of_members(self, by)
 
+    def of(self, by: Actor) -> Self:
+        """One's own."""
+        return self.filter(user_id=by.user_id) if by.user_id else self.none()
+
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def visible_to(self, by: Actor) -> Self:
@@ -64,6 +68,9 @@ class ActingGrantQuerySet(models.QuerySet["ActingGrant"]):
     def visible_to(self, by: Actor) -> Self:
         """To staff, and to the admins of the organization whose place was taken."""
         return _of_members(self, by, roles=("admin",))
+
+    def of(self, by: Actor) -> Self:
+        return self.filter(user_id=by.user_id) if by.user_id else self.none()
 
     def open(self, *, at: datetime) -> Self:
         return self.filter(ended_at=None, expires_at__gt=at, organization__is_active=True, user__is_active=True)

@@ -52,7 +52,7 @@ def begin(*, organization_id: UUID, reason: str, by: Actor, minutes: int = 30) -
 @transaction.atomic
 def end(*, grant_id: UUID, by: Actor) -> ActingGrant:
     """It is over at once. One's own, or anybody's for those who may begin it. Raises NotFound, PermissionRefused, ActingEnded."""
-    rows = ActingGrant.objects.visible_to(by) | ActingGrant.objects.filter(user_id=by.user_id)
+    rows = ActingGrant.objects.visible_to(by) | ActingGrant.objects.of(by)
     grant = rows.select_for_update(of=["self"]).filter(pk=grant_id).first()
     if grant is None:
         raise NotFound("grant")

@@ -20,7 +20,7 @@ def page(request: HttpRequest, key: str) -> HttpResponseBase:
             export = exports.fetch(key=key, by=actor(request))
         except NotFound as error:
             raise Http404 from error
-        name = export.bundle.name.rpartition("/")[2]
+        name = str(export.bundle.name).rpartition("/")[2]
         answer = FileResponse(export.bundle.open("rb"), as_attachment=True, filename=name, content_type="application/zip")
     answer["X-Robots-Tag"] = "noindex, nofollow"
     answer["Cache-Control"] = "private, no-store"

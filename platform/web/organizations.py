@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -35,10 +36,11 @@ class NewOrganization(forms.Form):
 def mine(request: HttpRequest) -> HttpResponse:
     """Those that one works for now, with what one is there."""
     by = actor(request)
-    rows = Membership.objects.active().filter(user_id=by.user_id).select_related("organization").order_by("organization__name", "pk")
+    rows = Membership.objects.active().of(by).select_related("organization").order_by("organization__name", "pk")
     offers = AdminOffer.objects.of(by).filter(state=AdminOffer.State.PENDING, expires_at__gt=timezone.now())
     offers = offers.select_related("organization", "offered_by").order_by("pk")
-    return render(request, "web/organizations.html", {"memberships": rows, "offers": offers})
+    switch = reverse("admin:switch", current_app="console")
+    return render(request, "web/organizations.html", {"memberships": rows, "offers": offers, "switch_url": switch})
 
 
 @login_required
@@ -99,7 +101,7 @@ def leave(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _own(public_id: str, by: Actor) -> Membership:
-    rows = Membership.objects.active().filter(user_id=by.user_id).select_related("organization", "user")
+    rows = Membership.objects.active().of(by).select_related("organization", "user")
     membership = rows.filter(organization_id=key_of(Organization.public_prefix, public_id)).first()
     if membership is None:
         raise Http404

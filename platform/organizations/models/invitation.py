@@ -1,6 +1,7 @@
 """Invitations: a person is asked to join in one role, by a link that only their mailbox has."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -77,7 +78,7 @@ class Invitation(FSMModelMixin, BaseModel):
         self.resent_at = [*(moment for moment in self.resent_at if moment > at - timedelta(days=1)), at]
 
     @transition(field=state, source=State.PENDING, target=State.ACCEPTED, operation="organizations.invitation_answers.accept")
-    def accept(self, *, at: datetime, user_id: object) -> None:
+    def accept(self, *, at: datetime, user_id: UUID) -> None:
         self.ended_at, self.accepted_by_id = at, user_id
 
     @transition(field=state, source=State.PENDING, target=State.DECLINED, operation="organizations.invitation_answers.decline")
