@@ -16,6 +16,7 @@ from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
 from admin_ext.organizations import branding_dialogs, closing_dialogs, invitation_dialogs, member_files, staff_dialogs
 from billing import connect, refunds
+from core.errors import NotFound
 from core.money import Money
 from events.models import Event
 from organizations import admin_grants, branding, closing, exports, invitations, staff_acting
@@ -173,10 +174,13 @@ class OrganizationAdmin(ConsoleModelAdmin):
     def logo_view(self, request: HttpRequest, model_admin: Any, object_id: str) -> HttpResponse:
         """Its people see the logo before the public does."""
         organization = self.get_object(request, object_id)
-        if organization is None or not organization.logo or not self.has_view_permission(request, organization):
+        if organization is None or not self.has_view_permission(request, organization):
             raise Http404
         headers = {"Cache-Control": "private, no-cache"}
-        return HttpResponse(branding.logo(organization), content_type="image/png", headers=headers)
+        try:
+            return HttpResponse(branding.logo(organization), content_type="image/png", headers=headers)
+        except NotFound as error:
+            raise Http404 from error
 
     def logo_shown(self, obj: Any) -> Any:
         if not obj.logo:

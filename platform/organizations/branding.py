@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from audit.actor import Actor
 from audit.recording import record
-from core.errors import DomainError, InvalidInput
+from core.errors import DomainError, InvalidInput, NotFound
 from organizations import locking
 from organizations.models import Organization
 from organizations.permissions import Permission, require
@@ -59,9 +59,14 @@ def remove_logo(*, organization_id: UUID, by: Actor) -> Organization:
 
 
 def logo(organization: Organization) -> bytes:
-    """The picture as it is kept; a few hundred kilobytes at most."""
-    with organization.logo.open("rb") as kept:
-        content: bytes = kept.read()
+    """The picture as it is kept; a few hundred kilobytes at most. Raises NotFound where there is none."""
+    if not organization.logo:
+        raise NotFound("logo")
+    try:
+        with organization.logo.open("rb") as kept:
+            content: bytes = kept.read()
+    except FileNotFoundError:
+        raise NotFound("logo") from None
     return content
 
 

@@ -56,4 +56,4 @@ def _answered(request: HttpRequest, token: str) -> HttpResponse:
         messages.error(request, str(refusal))
         return _shown(request, token)
     messages.success(request, f"You work for {membership.organization} now.")
-    return redirect(reverse("admin:index", current_app="console"))
+    return redirect("web:organizations")

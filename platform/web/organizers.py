@@ -5,12 +5,13 @@ from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_safe
 
 from core import full_text
+from core.errors import NotFound
 from events.models import Event
 from organizations import branding
 from organizations.models import Organization
@@ -54,6 +55,9 @@ def profile(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_GET
 def logo(request: HttpRequest, slug: str) -> HttpResponse:
-    organization = get_object_or_404(Organization.objects.public().exclude(logo=""), slug=slug)
+    organization = get_object_or_404(Organization.objects.public(), slug=slug)
     headers = {"Cache-Control": "public, max-age=300", "Content-Security-Policy": "default-src 'none'"}
-    return HttpResponse(branding.logo(organization), content_type="image/png", headers=headers)
+    try:
+        return HttpResponse(branding.logo(organization), content_type="image/png", headers=headers)
+    except NotFound as error:
+        raise Http404 from error

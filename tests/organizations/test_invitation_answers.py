@@ -146,7 +146,7 @@ class TestPage:
         assert "Accept" in ada.get(f"/invitations/{token}").content.decode()
 
         answer = ada.post(f"/invitations/{token}", {"answer": "accept"})
-        assert (answer.status_code, answer["Location"]) == (302, "/console/")
+        assert (answer.status_code, answer["Location"]) == (302, "/organizations")
         assert Invitation.objects.get().state == "accepted"
 
     def test_tells_somebody_else_why_not(self, people: Personas, token: str) -> None:
