@@ -49,7 +49,7 @@ class MemberIn(Body):
     role: RoleName
 
 
-class RemovalIn(Body):
+class Removal(Schema):
     """successor: the membership whose person takes over what this one hosts; needed where they host something."""
 
     successor: MembershipId | None = None
@@ -79,10 +79,10 @@ def change_member(request: HttpRequest, organization_id: OrganizationId, members
 
 @router.delete(_ONE, response={200: MemberOut, **ERRORS}, operation_id="remove_member", throttle=WRITE)
 def remove_member(
-    request: HttpRequest, organization_id: OrganizationId, membership_id: MembershipId, body: RemovalIn | None = None
+    request: HttpRequest, organization_id: OrganizationId, membership_id: MembershipId, given: Query[Removal]
 ) -> dict[str, Any]:
     """End the membership: nothing is open to the person from the next request on. The last admin stays."""
-    by, given = actor(request), body or RemovalIn()
+    by = actor(request)
     _of(organization_id, membership_id, by)
     successor = _of(organization_id, given.successor, by) if given.successor else None
     return _shown(members.remove(membership_id=membership_id, successor_id=successor, reason=given.reason, by=by))

@@ -50,7 +50,9 @@ def _anywhere(fields: tuple[str, ...], text: str) -> Q:
 
 def _through(model: type[Model], relation: str, narrowed: Any) -> Q:
     """Rows whose related object is among those; the keys themselves where they are few."""
-    related: Any = model._meta.get_field(relation).related_model
+    related: Any = model
+    for step in relation.split("__"):
+        related = related._meta.get_field(step).related_model
     keys = narrowed(related._default_manager.order_by()).values_list("pk", flat=True)
     few = list(keys[: _MOST_RELATED + 1])
     return Q(**{f"{relation}__in": few if len(few) <= _MOST_RELATED else keys})

@@ -1,6 +1,8 @@
 """What people type to invite others."""
 
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWidget
@@ -10,6 +12,12 @@ from core.errors import InvalidInput
 from organizations import invitation_files, role_words, seating
 from organizations.models import Organization, Role
 from organizations.permissions import allows, for_members_in
+
+
+def means(roles: Iterable[Role], organization_id: UUID) -> list[str]:
+    """One line for each role: what its holder may do, and whether it takes a seat."""
+    seats = {role: seating.preview(organization_id=organization_id, role=role).sentence for role in roles}
+    return [f"{role.label}: {role_words.MEANS[role]} {seat}" for role, seat in seats.items()]
 
 
 class InviteDialog(Dialog):
@@ -28,13 +36,8 @@ class InviteDialog(Dialog):
         self.roles = may
 
     def explain(self) -> list[str]:
-        return ["The person gets a mail with a link that works for seven days, for that address only."]
-
-    def facts(self) -> list[tuple[str, Any]]:
-        return [(role.label, f"{role_words.MEANS[role]} {self._seat(role)}") for role in self.roles]
-
-    def _seat(self, role: Role) -> str:
-        return seating.preview(organization_id=self.obj.pk, role=role).sentence
+        sent = "The person gets a mail with a link that works for seven days, for that address only."
+        return [sent, *means(self.roles, self.obj.pk)]
 
 
 class InviteFileDialog(Dialog):

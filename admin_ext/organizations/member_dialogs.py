@@ -6,7 +6,8 @@ from django import forms
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from admin_ext.console.dialogs import Dialog
-from organizations import belongings, members, role_words, seating
+from admin_ext.organizations import invitation_dialogs
+from organizations import belongings, members
 from organizations.models import Membership, Role
 
 
@@ -17,11 +18,8 @@ class ChangeRoleDialog(Dialog):
         super().__init__(**given)
         self.fields["role"].initial = self.obj.role
 
-    def facts(self) -> list[tuple[str, Any]]:
-        return [(role.label, f"{role_words.MEANS[role]} {self._seat(role)}") for role in Role]
-
-    def _seat(self, role: Role) -> str:
-        return seating.preview(organization_id=self.obj.organization_id, role=role).sentence
+    def explain(self) -> list[str]:
+        return invitation_dialogs.means(Role, self.obj.organization_id)
 
 
 class RemoveDialog(Dialog):

@@ -72,10 +72,7 @@ def world(rival: Organization, charlie: User) -> World:
         rival,
         account,
         payout,
-        Membership.objects.get(organization=rival, user=charlie),
-        making.admin_offer(rival, charlie, making.user("offered-by-rival")),
-        making.acting_grant(rival, making.user("sol", groups=("support",))),
-        making.invitation(rival, charlie, "invited-by-rival@example.org"),
+        *people_of(rival, charlie),
         AuditEntry.objects.about(refund).get(),
     ]
     secrets = [
@@ -89,6 +86,15 @@ def world(rival: Organization, charlie: User) -> World:
         "Offered-by-rival",
     ]
     return World({type(row): row for row in rows}, secrets)
+
+
+def people_of(rival: Organization, charlie: User) -> list[Model]:
+    return [
+        Membership.objects.get(organization=rival, user=charlie),
+        making.admin_offer(rival, charlie, making.user("offered-by-rival")),
+        making.acting_grant(rival, making.user("sol", groups=("support",))),
+        making.invitation(rival, charlie, "invited-by-rival@example.org"),
+    ]
 
 
 @pytest.fixture

@@ -146,7 +146,13 @@ def build() -> World:
     staff = {group: making.user(group, groups=(group,)) for group in STAFF}
     usable_account(north)
     usable_account(rival)
-    rows = {**_of_the_organization(north, host), **_of_payouts(north), **_of_the_platform(host), **_of_reconciliation(north)}
+    rows = {
+        **_of_the_organization(north, host),
+        **_people(north, host),
+        **_of_payouts(north),
+        **_of_the_platform(host),
+        **_of_reconciliation(north),
+    }
     return World(north, host, colleague, outsider, former, staff, rows)
 
 
@@ -167,13 +173,6 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
     unsold = making.event(north, host, "Unsold", venue="Hall 1", online_url="https://meet.example.org/3", country="US")
     return {
         "organizations.organization": north,
-        "organizations.membership": Membership.objects.get(organization=north, user=host),
-        "organizations.adminoffer": making.admin_offer(north, host, making.user("otto")),
-        "organizations.actinggrant": making.acting_grant(north, making.user("sol", groups=("support",))),
-        "organizations.membership:offer_admin": making.member(north, making.user("orla"), "organizer"),
-        "organizations.membership:change_role": making.member(north, making.user("olga"), "organizer"),
-        "organizations.membership:remove": making.member(north, making.user("ines"), "instructor"),
-        "organizations.invitation": making.invitation(north, host, "teacher@example.org", role="instructor"),
         "events.event": event,
         "events.event:publish": draft,
         "events.event:unpublish": unsold,
@@ -192,6 +191,18 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "billing.document": making.document(sold),
         "admin_ext.bulkrun": run,
         "audit.auditentry": AuditEntry.objects.about(waiting).latest("id"),
+    }
+
+
+def _people(north: Organization, host: User) -> dict[str, Model]:
+    return {
+        "organizations.membership": Membership.objects.get(organization=north, user=host),
+        "organizations.adminoffer": making.admin_offer(north, host, making.user("otto")),
+        "organizations.actinggrant": making.acting_grant(north, making.user("sol", groups=("support",))),
+        "organizations.membership:offer_admin": making.member(north, making.user("orla"), "organizer"),
+        "organizations.membership:change_role": making.member(north, making.user("olga"), "organizer"),
+        "organizations.membership:remove": making.member(north, making.user("ines"), "instructor"),
+        "organizations.invitation": making.invitation(north, host, "teacher@example.org", role="instructor"),
     }
 
 

@@ -230,7 +230,7 @@ class TestApi:
         assert code(call(alice, "PATCH", f"{path}/{bob.public_id}", {"role": "chief"})) == "VALIDATION_ERROR"
         DraftEventFactory(organization=people.organization, host=people.bob)
         assert code(call(alice, "DELETE", f"{path}/{bob.public_id}")) == "SUCCESSOR_NEEDED"
-        gone = call(alice, "DELETE", f"{path}/{bob.public_id}", {"successor": of(people.alice).public_id, "reason": "Moved"})
+        gone = call(alice, "DELETE", f"{path}/{bob.public_id}?successor={of(people.alice).public_id}&reason=Moved")
         assert gone.json()["ended_at"] is not None
         assert code(call(alice, "DELETE", f"{path}/{of(people.alice).public_id}")) == "LAST_ADMIN"
 

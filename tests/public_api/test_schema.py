@@ -23,6 +23,10 @@ EXAMPLES = {
     "organization_id": "org_01m839vwtmej1t59j6dja3kfqf",
     "payout_id": "pyt_01m839vwtmej1t59j6dja3kfqf",
     "document_id": "doc_01m839vw98et780n0qqqctcsma",
+    "membership_id": "mem_01m839vwtmej1t59j6dja3kfqf",
+    "invitation_id": "inv_01m839vwtmej1t59j6dja3kfqf",
+    "organization": "nobody",
+    "token": "x" * 43,
 }
 PRIVATE = {"password", "online_url", "guest_key_hash", "responsible_id", "host", "host_id", "staff_groups", "client_secret", "is_superuser"}
 OF_PEOPLE = {"email", "user", "user_id", "ip"}
@@ -65,7 +69,9 @@ class TestSchema:
         assert not {field for field in fields if "stripe" in field or "hash" in field or "secret" in field}
 
     @pytest.mark.rule("S19")
-    @pytest.mark.parametrize("operation_id", ["list_events", "get_event", "quote_event", "register"])
+    @pytest.mark.parametrize(
+        "operation_id", ["list_events", "get_event", "quote_event", "register", "list_organizers", "get_organizer", "get_invitation"]
+    )
     def test_shows_the_public_nothing_about_people(self, operation_id: str) -> None:
         operation = next(operation for _, _, operation in OPERATIONS if operation["operationId"] == operation_id)
         assert not fields_of(operation) & OF_PEOPLE
