@@ -12,6 +12,7 @@ from admin_ext.billing.documents import DocumentAdmin
 from admin_ext.billing.payments import PaymentAdmin
 from admin_ext.billing.payouts import PayoutRequestAdmin
 from admin_ext.billing.periods import ReconciliationPeriodAdmin
+from admin_ext.billing.plans import PlanAdmin
 from admin_ext.billing.rates import FeeScheduleAdmin, TaxRateAdmin
 from admin_ext.billing.reconciliation import ReconciliationRunAdmin
 from admin_ext.billing.refunds import RefundAdmin
@@ -30,6 +31,7 @@ from admin_ext.organizations.organizations import OrganizationAdmin
 from admin_ext.organizations.users import UserAdmin
 from admin_ext.registrations import RegistrationAdmin
 from admin_ext.sites import console_site, staff_site
+from admin_ext.usage import AllowanceAdmin, UsageDriftAdmin
 from audit.models import AuditEntry
 from billing.models import (
     ChargeFee,
@@ -43,6 +45,7 @@ from billing.models import (
     Payment,
     PaymentLine,
     PayoutRequest,
+    Plan,
     ReconciliationPeriod,
     ReconciliationRun,
     Refund,
@@ -50,6 +53,7 @@ from billing.models import (
     TaxRate,
 )
 from core.models import Job
+from entitlements.models import Allowance, UsageDrift
 from events.models import Event, Session
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
@@ -74,6 +78,7 @@ BOTH: Screens = (
     (Session, SessionAdmin),
     (Registration, RegistrationAdmin),
     (Organization, OrganizationAdmin),
+    (Allowance, AllowanceAdmin),
     (Membership, MembershipAdmin),
     (Invitation, InvitationAdmin),
     (AdminOffer, AdminOfferAdmin),
@@ -93,6 +98,8 @@ STAFF: Screens = (
     (ChargeFee, ChargeFeeAdmin),
     (FeeSchedule, FeeScheduleAdmin),
     (TaxRate, TaxRateAdmin),
+    (Plan, PlanAdmin),
+    (UsageDrift, UsageDriftAdmin),
     (User, UserAdmin),
     (Job, JobAdmin),
     (Schedule, ScheduleAdmin),

@@ -51,6 +51,14 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         ),
     ),
     (
+        "Subscriptions",
+        (
+            Screen("Usage", "data_usage", "entitlements.Allowance"),
+            Screen("Usage drifts", "rule", "entitlements.UsageDrift"),
+            Screen("Plans", "sell", "billing.Plan"),
+        ),
+    ),
+    (
         "Events",
         (
             Screen("Events", "event", "events.Event"),

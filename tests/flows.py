@@ -23,13 +23,14 @@ from registrations import registering
 from registrations.registering import Registered
 from sandbox.stripe.server import Sandbox
 from tests.draining import drain
+from tests.factories.entitlements import granted
 
 _number = itertools.count(1)
 
 
 def organization(**values: Any) -> Organization:
     number = next(_number)
-    return Organization.objects.create(**{"name": f"Organization {number}", "slug": f"flow-{number}", **values})
+    return granted(Organization.objects.create(**{"name": f"Organization {number}", "slug": f"flow-{number}", **values}))
 
 
 def member(of: Organization, role: Role = Role.ADMIN) -> User:

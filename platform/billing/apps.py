@@ -7,7 +7,16 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        from billing import dispute_sweeps, invariants, payout_invariants, payout_schedule, payout_sweeps, sweeps  # noqa: F401  for their tasks
+        from billing import (  # noqa: F401  for their tasks
+            dispute_sweeps,
+            invariants,
+            payout_invariants,
+            payout_schedule,
+            payout_sweeps,
+            plan_push,
+            sweeps,
+            usage_emails,
+        )
         from billing.belongings import BillingBelongings
         from billing.reconciliation import fixing, runs  # noqa: F401  as above
         from billing.webhooks import replay  # noqa: F401  as above

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         Payment,
         PayoutRequest,
         PayoutStatement,
+        Plan,
+        PlanPrice,
         ReconciliationPart,
         ReconciliationPeriod,
         ReconciliationRun,
@@ -85,6 +87,30 @@ class FeeScheduleQuerySet(models.QuerySet["FeeSchedule"]):
 class TaxRateQuerySet(models.QuerySet["TaxRate"]):
     def visible_to(self, by: Actor) -> Self:
         return self if by.sees_all else self.none()
+
+
+class PlanQuerySet(models.QuerySet["Plan"]):
+    def visible_to(self, by: Actor) -> Self:
+        """Every row of the catalogue is the platform's; what is offered is public, by `offered`."""
+        return self if by.sees_all else self.none()
+
+    def offered(self) -> Self:
+        return self.filter(is_active=True).order_by("position", "pk")
+
+    def unpushed(self) -> Self:
+        """Plans that Stripe has not heard all of."""
+        prices = self.model._meta.get_field("prices").related_model._default_manager.filter(plan_id=models.OuterRef("pk"))
+        waiting = prices.filter(Q(stripe_price_id=None) | Q(archived_at=None, retired_at__isnull=False))
+        return self.filter(Q(pushed_version__lt=models.F("version")) | models.Exists(waiting)).order_by("pk")
+
+
+class PlanPriceQuerySet(models.QuerySet["PlanPrice"]):
+    def visible_to(self, by: Actor) -> Self:
+        return self if by.sees_all else self.none()
+
+    def current(self) -> Self:
+        """What new subscribers pay."""
+        return self.filter(retired_at=None)
 
 
 class DisputeQuerySet(models.QuerySet["Dispute"]):

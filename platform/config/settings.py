@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "audit",
     "notifications",
     "accounts",
+    "entitlements",
     "organizations",
     "ledger",
     "billing",

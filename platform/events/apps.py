@@ -6,7 +6,7 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
-        from events import clock, commitments  # noqa: F401  clock registers its task
+        from events import clock, commitments, usage_counts  # noqa: F401  for their tasks
         from events.belongings import EventBelongings
         from organizations import belongings
 

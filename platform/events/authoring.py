@@ -14,6 +14,8 @@ from audit.actor import Actor
 from audit.recording import record
 from core.errors import DomainError, InvalidInput, NotFound
 from core.public_ids import uuid7
+from entitlements import usage
+from entitlements.models import Resource
 from events import commitments, field_checks, locking, publishing
 from events.models import Event
 from organizations.models import Membership, Organization
@@ -74,7 +76,8 @@ class NewEvent(Changes):
 def create(*, organization_id: UUID, by: Actor, **values: Unpack[NewEvent]) -> Event:
     """A draft of the organization's. host_id: the member who answers for it, the one who acts where it is left out.
 
-    Title, starts_at, ends_at and capacity are needed. Raises NotFound, PermissionRefused, InvalidInput.
+    Title, starts_at, ends_at and capacity are needed. It counts against the plan's events of this period.
+    Raises NotFound, PermissionRefused, InvalidInput, usage.LimitReached, usage.PlanInactive.
     """
     organization = Organization.objects.visible_to(by).filter(pk=organization_id).first()
     if organization is None:
@@ -89,6 +92,8 @@ def create(*, organization_id: UUID, by: Actor, **values: Unpack[NewEvent]) -> E
     event = Event(pk=key, organization=organization, host=_member(organization.pk, host_id), **field_checks.cleaned(fields))
     event.slug = f"{slugify(event.title)[:100].strip('-') or 'event'}-{event.public_id[-8:]}"
     field_checks.consistent(event)
+    usage.require_size(organization_id=organization.pk, resource=Resource.ATTENDEES, size=event.capacity)
+    usage.reserve(organization_id=organization.pk, resource=Resource.EVENTS)
     event.save(force_insert=True)
     record(event, "event.created", by=by, after=fields)
     return event
@@ -106,7 +111,8 @@ def _member(organization_id: UUID, user_id: UUID | None) -> User:
 def edit(*, event_id: UUID, by: Actor, **changes: Unpack[Changes]) -> Event:
     """Change what is given; a published event still passes its checklist afterwards.
 
-    Raises NotFound, PermissionRefused, InvalidInput, EventLocked, publishing.ChecklistFailed.
+    Raises NotFound, PermissionRefused, InvalidInput, EventLocked, publishing.ChecklistFailed; for more places than the plan allows
+    usage.LimitReached, usage.PlanInactive.
     """
     event = locking.locked(event_id, by)
     require(by, Permission.EVENT_MANAGE, event.organization_id, responsible_id=event.host_id)
@@ -115,6 +121,8 @@ def edit(*, event_id: UUID, by: Actor, **changes: Unpack[Changes]) -> Event:
     if not before:
         return event
     _refuse_locked(event, set(before), cleaned)
+    if cleaned.get("capacity", 0) > event.capacity:
+        usage.require_size(organization_id=event.organization_id, resource=Resource.ATTENDEES, size=cleaned["capacity"])
     for name in before:
         setattr(event, name, cleaned[name])
     field_checks.consistent(event)

@@ -15,6 +15,8 @@ from audit.recording import record
 from billing import connect, quoting, refund_terms
 from core.errors import DomainError
 from core.money import Money, step
+from entitlements import usage
+from entitlements.models import Resource
 from events import commitments, local_times, locking
 from events.models import Event, Session
 from organizations.permissions import Permission, require
@@ -59,11 +61,17 @@ class EventStarted(DomainError):
 
 @transaction.atomic
 def publish(*, event_id: UUID, by: Actor) -> Event:
-    """People can see the event and register. Raises NotFound, PermissionRefused, TransitionNotAllowed, ChecklistFailed (all failures)."""
+    """People can see the event and register.
+
+    Raises NotFound, PermissionRefused, TransitionNotAllowed, usage.PlanInactive and usage.LimitReached where the organization's plan has
+    no events or not so many places, ChecklistFailed (all failures).
+    """
     event = locking.locked(event_id, by)
     require(by, Permission.EVENT_MANAGE, event.organization_id, responsible_id=event.host_id)
     at = timezone.now()
     event.publish(at=at)
+    usage.require_included(organization_id=event.organization_id, resource=Resource.EVENTS, at=at)
+    usage.require_size(organization_id=event.organization_id, resource=Resource.ATTENDEES, size=event.capacity, at=at)
     require_checklist(event, at=at)
     event.save(update_fields=["state", "published_at", "updated_at"])
     record(event, "event.published", by=by, before={"state": Event.State.DRAFT}, after={"state": event.state})

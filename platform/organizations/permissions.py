@@ -18,6 +18,7 @@ from organizations.models import ActingGrant, Membership, Role
 _ADMIN = frozenset({Role.ADMIN})
 _ORGANIZERS = frozenset({Role.ADMIN, Role.ORGANIZER})
 _INVITERS = frozenset({Role.ADMIN, Role.COURSE_MANAGER})
+_MAKERS = frozenset({Role.ADMIN, Role.ORGANIZER, Role.COURSE_MANAGER})
 _EVERYONE = frozenset(Role)
 _NOBODY: frozenset[Role] = frozenset()
 _NO_STAFF: frozenset[StaffGroup] = frozenset()
@@ -66,6 +67,10 @@ class Permission(StrEnum):
     AUDIT_VIEW = "audit.view"
     USER_VIEW = "user.view"
     FEE_EDIT = "fee.edit"
+    PLAN_VIEW = "plan.view"
+    PLAN_EDIT = "plan.edit"
+    USAGE_VIEW = "usage.view"
+    QUOTA_OVERRIDE = "quota.override"
     LIST_EXPORT = "list.export"
 
 
@@ -118,6 +123,10 @@ RULES: dict[Permission, Rule] = {
     Permission.AUDIT_VIEW: Rule(_ADMIN, _READERS),
     Permission.USER_VIEW: Rule(_NOBODY, _READERS),
     Permission.FEE_EDIT: Rule(_NOBODY, _FINANCE, step_up=True),
+    Permission.PLAN_VIEW: Rule(_NOBODY, _READERS),
+    Permission.PLAN_EDIT: Rule(_NOBODY, _FINANCE, step_up=True),
+    Permission.USAGE_VIEW: Rule(_MAKERS, _READERS),
+    Permission.QUOTA_OVERRIDE: Rule(_NOBODY, _HELPERS, step_up=True),
     Permission.LIST_EXPORT: Rule(_ORGANIZERS, _READERS, step_up=True),
 }
 

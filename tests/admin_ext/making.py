@@ -14,11 +14,13 @@ from billing import payments, refunds
 from billing.documents import issuing
 from billing.models import CheckoutSession, Dispute, Document, InboundEvent, Payment, Refund
 from core.models import Job
+from entitlements.models import Allowance, UsageDrift
 from events.models import Event, Session
 from organizations import admin_offers, invitations, staff_acting
 from organizations.models import ActingGrant, AdminOffer, Invitation, Membership, Organization, Role
 from registrations.models import Registration
 from tests.factories.billing import fee_of, intent_for, plain_quote, sale, sync
+from tests.factories.entitlements import granted
 from tests.factories.people import actor
 
 _next = count(1)
@@ -32,7 +34,15 @@ def user(name: str, *, groups: tuple[str, ...] = ()) -> User:
 
 
 def organization(name: str, **values: Any) -> Organization:
-    return Organization.objects.create(name=name, slug=f"{name.lower().replace(' ', '-')}-{next(_next)}", **values)
+    return granted(Organization.objects.create(name=name, slug=f"{name.lower().replace(' ', '-')}-{next(_next)}", **values))
+
+
+def drift(of: Organization) -> UsageDrift:
+    """Its counter of events, found to be off."""
+    allowance = Allowance.objects.select_related("grant").get(grant__organization_id=of.pk, resource="events")
+    period = allowance.grant.period_starts_at
+    values = {"organization_id": of.pk, "resource": "events", "period_starts_at": period}
+    return UsageDrift.objects.create(allowance=allowance, counter=3, counted=2, **values)
 
 
 def member(of: Organization, person: User, role: str = Role.ADMIN, **values: Any) -> Membership:

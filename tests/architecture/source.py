@@ -8,7 +8,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE_ROOTS = (ROOT / "platform", ROOT)
-DOMAIN = ("core", "typesetting", "audit", "notifications", "accounts", "organizations", "ledger", "billing", "events", "registrations")
+DOMAIN = (
+    "core",
+    "typesetting",
+    "audit",
+    "notifications",
+    "accounts",
+    "entitlements",
+    "organizations",
+    "ledger",
+    "billing",
+    "events",
+    "registrations",
+)
 PACKAGES = ("config", *DOMAIN, "web", "sandbox", "admin_ext", "public_api")
 
 

@@ -17,6 +17,7 @@ from admin_ext.sites import console_site, staff_site
 from audit.models import AuditEntry
 from billing import fulfillment, payout_requests
 from billing.models import Dispute, Document, Payment, Refund
+from entitlements.models import Allowance
 from events.models import Event, Session
 from organizations.models import Membership, Organization
 from registrations.models import Registration
@@ -72,6 +73,7 @@ def world(rival: Organization, charlie: User) -> World:
         rival,
         account,
         payout,
+        Allowance.objects.get(grant__organization_id=rival.pk, resource="events"),
         *people_of(rival, charlie),
         AuditEntry.objects.about(refund).get(),
     ]

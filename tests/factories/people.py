@@ -12,6 +12,7 @@ from audit.actor import Actor, StaffGroup
 from organizations import acting
 from organizations.models import Membership, Organization, Role
 from tests.factories.accounts import usable_account
+from tests.factories.entitlements import granted
 
 PASSWORD = "correct horse battery staple"
 
@@ -73,8 +74,10 @@ def personas(*, payouts_usable: bool = True, **organization: Any) -> Personas:
     """organization: values of Alice's organization. payouts_usable: whether both can be paid out, and so sell."""
     ours = Organization.objects.create(**{"name": "Ågård Institute", "slug": f"agard-{User.objects.count()}", **organization})
     theirs = Organization.objects.create(name="Elsewhere", slug=f"elsewhere-{User.objects.count()}")
-    for each in (ours, theirs) if payouts_usable else ():
-        usable_account(each)
+    for each in (ours, theirs):
+        granted(each)
+        if payouts_usable:
+            usable_account(each)
     alice, bob, charlie = UserFactory(name="Alice"), UserFactory(name="Bob"), UserFactory(name="Charlie")
     Membership.objects.create(organization=ours, user=alice, role=Role.ADMIN)
     Membership.objects.create(organization=ours, user=bob, role=Role.ORGANIZER)

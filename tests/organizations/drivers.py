@@ -37,6 +37,9 @@ SCREENS = {
     "billing.chargefee": "ledger.view",
     "billing.feeschedule": "ledger.view",
     "billing.taxrate": "ledger.view",
+    "billing.plan": "plan.view",
+    "entitlements.allowance": "usage.view",
+    "entitlements.usagedrift": "ledger.view",
     "ledger.ledgertransaction": "ledger.view",
     "ledger.ledgerentry": "ledger.view",
     "billing.inboundevent": "inbound_event.view",
@@ -49,6 +52,7 @@ SCREENS = {
 }
 # Objects of an organization as a whole; everything else of an organization belongs to one member in it.
 WHOLE = {
+    "entitlements.allowance",
     "organizations.organization",
     "organizations.membership",
     "organizations.invitation",
@@ -73,6 +77,7 @@ FORMS = {
     "organizations.organization": Form("organization.edit", {"name": "Renamed"}),
     "events.event": Form("event.manage", {"title": "Renamed"}, add=True),
     "billing.feeschedule": Form("fee.edit", {"currency": "EUR"}, add=True),
+    "billing.plan": Form("plan.edit", {"name": "Renamed"}, add=True),
     "billing.taxrate": Form("fee.edit", {"name": "Renamed", "jurisdiction": "FR"}, add=True),
 }
 
@@ -120,6 +125,8 @@ _CLOSE = {"confirmation": "North Clinic"}
 _ACT = {"reason": "Ticket 1", "minutes": "30"}
 _REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
 _PAYOUT = {"currency": "USD", "amount": "20.00"}
+_QUOTA = {"limit": 40, "reason": "Agreed with sales"}
+_PRICE = {"kind": "base", "interval": "month", "currency": "USD", "amount": "59.00"}
 _WEEKLY = {"payout_schedule": "weekly"}
 _WRONG = {"why": "The account looks wrong"}
 _WHY = {"reason": "Agreed with the bank"}
@@ -185,6 +192,8 @@ BUTTONS = {
         "payout.request", _PAYOUT, lambda: {**_PAYOUT, "amount": 2000, "source": "console"}, seen="organization.view"
     ),
     "billing.connectedaccount:payout_schedule": Press("payout.request", _WEEKLY, lambda: _WEEKLY),
+    "entitlements.allowance:override": Press("quota.override", _QUOTA, lambda: _QUOTA),
+    "billing.plan:set_price": Press("plan.edit", _PRICE, lambda: {**_PRICE, "amount": 5900}),
     "billing.payoutrequest:approve": Press("payout.approve"),
     "billing.payoutrequest:reject": Press("payout.approve", _WRONG, lambda: _WRONG),
     "billing.payoutrequest:hold": Press("payout.approve", _WRONG, lambda: _WRONG),

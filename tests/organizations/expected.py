@@ -42,6 +42,10 @@ TABLE = {
     "audit.view": "                  yes    no         no         no           yes      yes      yes      yes",
     "user.view": "                   no     no         no         no           yes      yes      yes      yes",
     "fee.edit": "                    no     no         no         no           no       yes      no       yes",
+    "plan.view": "                   no     no         no         no           yes      yes      yes      yes",
+    "plan.edit": "                   no     no         no         no           no       yes      no       yes",
+    "usage.view": "                  yes    yes        yes        no           yes      yes      yes      yes",
+    "quota.override": "              no     no         no         no           yes      yes      no       yes",
     "list.export": "                 yes    yes        no         no           yes      yes      yes      yes",
 }  # fmt: skip
 STEP_UP = {
@@ -61,4 +65,6 @@ STEP_UP = {
     "discrepancy.fix",
     "period.close",
     "fee.edit",
+    "plan.edit",
+    "quota.override",
 }

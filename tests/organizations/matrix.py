@@ -26,10 +26,12 @@ from billing.models import (
     FeeSchedule,
     Payment,
     PayoutStatement,
+    Plan,
     Refund,
     StripeCommand,
     TaxRate,
 )
+from entitlements.models import Allowance
 from events.models import Event, Session
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
@@ -173,6 +175,8 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
     unsold = making.event(north, host, "Unsold", venue="Hall 1", online_url="https://meet.example.org/3", country="US")
     return {
         "organizations.organization": north,
+        "entitlements.allowance": Allowance.objects.get(grant__organization_id=north.pk, resource="events"),
+        "entitlements.usagedrift": making.drift(north),
         "events.event": event,
         "events.event:publish": draft,
         "events.event:unpublish": unsold,
@@ -264,6 +268,7 @@ def _of_the_platform(host: User) -> dict[str, Model]:
         ),
         "billing.feeschedule": FeeSchedule.objects.create(currency="USD", service_basis_points=250),
         "billing.taxrate": TaxRate.objects.create(name="VAT", jurisdiction="DE", basis_points=1900, starts_on="2026-01-01"),
+        "billing.plan": Plan.objects.create(code="solo", name="Solo", audience="personal"),
         "core.job": making.dead_job(),
         "django_q.schedule": Schedule.objects.create(name="matrix", func="core.jobs.sweep", schedule_type=Schedule.CRON, **key),
         "django_q.ormq": OrmQ.objects.create(key="money", payload="x", lock=timezone.now()),

@@ -200,6 +200,23 @@ class Held:
     pending: int
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayProduct:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPrice:
+    """amount: minor units of `currency` (upper case); interval: month or year."""
+
+    id: str
+    product_id: str
+    amount: int
+    currency: str
+    interval: str
+    is_active: bool
+
+
 class PaymentGateway(Protocol):
     """Every method raises GatewayRefused, GatewayBusy or GatewayUnknown, and RuntimeError inside an open transaction."""
 
@@ -241,5 +258,12 @@ class PaymentGateway(Protocol):
 
     def balance_transactions(self, *, account: str, since: datetime | None, after: str) -> MovementPage:
         """A page of movements of this account ("": the platform's), older than the movement `after` ("": from the newest on)."""
+
+    def create_product(self, parameters: dict[str, Any], *, key: str) -> GatewayProduct: ...
+    def update_product(self, product_id: str, parameters: dict[str, Any], *, key: str) -> GatewayProduct: ...
+    def create_price(self, parameters: dict[str, Any], *, key: str) -> GatewayPrice: ...
+    def update_price(self, price_id: str, parameters: dict[str, Any], *, key: str) -> GatewayPrice: ...
+    def price_with(self, lookup_key: str) -> GatewayPrice | None:
+        """The price that was made with this lookup key."""
 
     def events_since(self, moment: datetime) -> Iterator[GatewayEvent]: ...

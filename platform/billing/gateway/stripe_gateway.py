@@ -28,6 +28,7 @@ from billing.gateway.base import (
     Held,
     MovementPage,
 )
+from billing.gateway.stripe_subscriptions import StripeSubscriptions
 from core.outside_calls import forbid_open_transaction
 
 stripe.enable_telemetry = False
@@ -51,7 +52,7 @@ def _files_base() -> str:
     return "https://files.stripe.com" if base == "https://api.stripe.com" else base
 
 
-class StripeGateway:
+class StripeGateway(StripeSubscriptions):
     """patient: see billing.gateway.selection."""
 
     def __init__(self, *, patient: bool = True) -> None:

@@ -5,6 +5,7 @@ from billing.models.dispute_response import DisputeFile, DisputeResponse
 from billing.models.document import Document, DocumentSeries
 from billing.models.payment import CheckoutSession, Payment, PaymentLine
 from billing.models.payout import PayoutRequest
+from billing.models.plan import Plan, PlanPrice
 from billing.models.rates import FeeSchedule, TaxRate
 from billing.models.reconciliation import Discrepancy, ReconciliationPart, ReconciliationRun
 from billing.models.reconciliation_period import ReconciliationPeriod
@@ -31,6 +32,8 @@ __all__ = [
     "PaymentLine",
     "PayoutRequest",
     "PayoutStatement",
+    "Plan",
+    "PlanPrice",
     "ReconciliationPart",
     "ReconciliationPeriod",
     "ReconciliationRun",

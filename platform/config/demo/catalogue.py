@@ -6,15 +6,19 @@ from uuid import UUID
 
 from django.utils.text import slugify
 
-from billing.models import FeeSchedule, TaxRate
+from audit.actor import Actor
+from billing.models import FeeSchedule, Plan, TaxRate
 from billing.refund_terms import DEFAULT_TERMS
 from config.demo.ids import key
 from config.demo.people import ADMIN, EPOCH, ORGANIZER, OTHER_ADMIN, OWNER
+from entitlements import granting
+from entitlements.periods import month_after
 from events.models import Event, Session
 from organizations.models import Membership, Organization, Role
 
 RIVERSIDE, NORDLICHT, OSEI = (key(EPOCH, "organization", name) for name in ("riverside", "nordlicht", "osei"))
 ORGANIZATIONS = (RIVERSIDE, NORDLICHT, OSEI)
+BY = Actor.system("demo.seed")
 AGE = timedelta(days=420)  # how long before the anchor the organizations began
 _PLACES = {
     "America/New_York": ("US", "Harbor Conference Center, 12 Pier Road, Boston"),
@@ -101,6 +105,14 @@ def organization_rows(anchor: datetime) -> list[Organization]:
         ),
         Organization(id=OSEI, name="Dr. Amara Osei", slug="amara-osei", kind="personal", country="US", **common),
     ]
+
+
+def give_plans(anchor: datetime) -> None:
+    """What the three may do; their month began at the anchor."""
+    for organization_id, code in ((RIVERSIDE, "organization"), (NORDLICHT, "organization"), (OSEI, "organizer")):
+        limits = Plan.objects.get(code=code).limits
+        period = granting.Period(anchor, month_after(anchor))
+        granting.give(organization_id=organization_id, plan=code, access="active", limits=limits, period=period, by=BY)
 
 
 def membership_rows(anchor: datetime) -> list[Membership]:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from billing import stripe_balances
+from billing import plan_seeding, stripe_balances
 from billing.gateway.base import GatewayRefused
 from billing.gateway.selection import gateway
 from billing.models import Payment
@@ -88,6 +88,8 @@ def _anchor() -> datetime:
     users, addresses = people.user_rows(anchor - catalogue.AGE)
     for rows in (users, addresses, catalogue.organization_rows(anchor), catalogue.membership_rows(anchor)):
         copy_rows(rows)
+    plan_seeding.seed()
+    catalogue.give_plans(anchor)
     accounts.write(anchor)
     copy_rows(catalogue.fee_rows(anchor))
     copy_rows(catalogue.tax_rows(anchor))

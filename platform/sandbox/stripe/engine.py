@@ -25,6 +25,7 @@ from sandbox.stripe import (
     params,
     payment_intents,
     payment_methods,
+    plans,
     refunds,
     webhook_endpoints,
 )  # fmt: skip
@@ -38,7 +39,7 @@ MOST_REQUESTS = 20_000  # remembered for the control API
 KEY_LIFETIME = 24 * 60 * 60  # seconds an idempotency key is remembered
 _MODULES = (
     customers, payment_methods, payment_intents, charges, checkout_sessions, refunds, balance_transactions, events, webhook_endpoints,
-    disputes, account, files, accounts, transfers, payouts,
+    disputes, account, files, accounts, transfers, payouts, plans,
 )  # fmt: skip
 
 

@@ -1,0 +1,25 @@
+"""Staff give an organization another limit than its plan's."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from audit.actor import Actor
+from core.errors import NotFound
+from entitlements import usage
+from entitlements.models import Allowance
+from organizations.permissions import Permission, require
+
+
+@transaction.atomic
+def override(*, allowance_id: UUID, limit: int | None, reason: str, by: Actor, until: datetime | None = None) -> Allowance:
+    """The organization may use `limit` from now on, until then; None gives the plan's back. Recorded with the reason.
+
+    Raises NotFound, PermissionRefused, StepUpRequired, InvalidInput.
+    """
+    allowance = Allowance.objects.visible_to(by).select_related("grant").filter(pk=allowance_id).first()
+    if allowance is None:
+        raise NotFound("quota")
+    require(by, Permission.QUOTA_OVERRIDE, allowance.grant.organization_id)
+    return usage.override(allowance_id=allowance_id, limit=limit, until=until, reason=reason, by=by)
