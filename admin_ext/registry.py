@@ -17,6 +17,7 @@ from admin_ext.billing.rates import FeeScheduleAdmin, TaxRateAdmin
 from admin_ext.billing.reconciliation import ReconciliationRunAdmin
 from admin_ext.billing.refunds import RefundAdmin
 from admin_ext.billing.stripe import CheckoutSessionAdmin, InboundEventAdmin, StripeCommandAdmin
+from admin_ext.billing.subscriptions import PlanAccessAdmin
 from admin_ext.bulk_screen import BulkRunAdmin
 from admin_ext.console import scope
 from admin_ext.console.base import ConsoleModelAdmin
@@ -46,6 +47,7 @@ from billing.models import (
     PaymentLine,
     PayoutRequest,
     Plan,
+    PlanAccess,
     ReconciliationPeriod,
     ReconciliationRun,
     Refund,
@@ -78,6 +80,7 @@ BOTH: Screens = (
     (Session, SessionAdmin),
     (Registration, RegistrationAdmin),
     (Organization, OrganizationAdmin),
+    (PlanAccess, PlanAccessAdmin),
     (Allowance, AllowanceAdmin),
     (Membership, MembershipAdmin),
     (Invitation, InvitationAdmin),

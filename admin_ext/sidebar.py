@@ -53,6 +53,8 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
     (
         "Subscriptions",
         (
+            Screen("Compare plans", "compare", "billing.PlanAccess", "billing_plan_compare"),
+            Screen("Subscriptions", "card_membership", "billing.PlanAccess"),
             Screen("Usage", "data_usage", "entitlements.Allowance"),
             Screen("Usage drifts", "rule", "entitlements.UsageDrift"),
             Screen("Plans", "sell", "billing.Plan"),
@@ -130,4 +132,5 @@ def _within(request: HttpRequest, link: str) -> bool:
         and "/invariants/" not in request.path
         and "/earnings/" not in request.path
         and "/money/" not in request.path
+        and not request.path.endswith("/plans/")
     )

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from admin_ext.billing.subscriptions import START_TRIAL
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.buttons import operation_button
@@ -41,7 +42,19 @@ class OrganizationAdmin(ConsoleModelAdmin):
         ("Money", {"fields": ["payout_hold_days", "refund_fee_policy", "approval_limits"]}),
     ]
 
-    actions_detail = ["invite", "invite_file", "set_up_payouts", "set_logo", "remove_logo", "grant_admin", "act_for", "export", "close"]
+    actions_detail = [
+        "invite",
+        "invite_file",
+        "set_up_payouts",
+        "start_trial",
+        "set_logo",
+        "remove_logo",
+        "grant_admin",
+        "act_for",
+        "export",
+        "close",
+    ]
+    start_trial = START_TRIAL
     grant_admin = operation_button(
         admin_grants.grant,
         name="grant_admin",

@@ -8,12 +8,17 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from billing import (  # noqa: F401  for their tasks
+            access,
+            access_emails,
             dispute_sweeps,
             invariants,
+            invoices,
             payout_invariants,
             payout_schedule,
             payout_sweeps,
+            plan_changes,
             plan_push,
+            subscription_sync,
             sweeps,
             usage_emails,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from billing.models import Dispute, DisputeMovement, Payment, PaymentLine, Refund
+from billing.models import Dispute, DisputeMovement, Invoice, Payment, PaymentLine, Refund
 from core.money import allocate, step
 from ledger.chart import (
     DISPUTE_LOSSES,
@@ -13,6 +13,7 @@ from ledger.chart import (
     REFUNDS_IN_FLIGHT,
     STRIPE_BALANCE,
     STRIPE_FEES,
+    SUBSCRIPTION_REVENUE,
     Account,
     connected_balance,
     organizer_payable,
@@ -54,6 +55,12 @@ def payment_captured(payment: Payment, lines: Sequence[PaymentLine]) -> list[Ent
 
 def stripe_fee(fee: int) -> list[Entry]:
     return [Entry(STRIPE_FEES, fee), Entry(STRIPE_BALANCE, -fee)]
+
+
+def invoice_paid(invoice: Invoice, *, country: str) -> list[Entry]:
+    """What a subscription's invoice brought: revenue, and the tax on it, which is owed where the organization is."""
+    net = invoice.amount_paid - invoice.tax
+    return [Entry(STRIPE_BALANCE, invoice.amount_paid), Entry(SUBSCRIPTION_REVENUE, -net), Entry(tax_payable(country), -invoice.tax)]
 
 
 def refund_shares(payment: Payment, lines: Sequence[PaymentLine], *, live: int, held: Mapping[Account, int]) -> list[Entry]:

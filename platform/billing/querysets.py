@@ -14,6 +14,7 @@ from organizations.scoping import scoped
 if TYPE_CHECKING:
     from billing.models import (
         BalanceTransaction,
+        BillingAccount,
         ConnectedAccount,
         Discrepancy,
         Dispute,
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
         Document,
         FeeSchedule,
         InboundEvent,
+        Invoice,
         Payment,
         PayoutRequest,
         PayoutStatement,
         Plan,
+        PlanAccess,
+        PlanChange,
         PlanPrice,
         ReconciliationPart,
         ReconciliationPeriod,
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
         Refund,
         StripeBalance,
         StripeCommand,
+        Subscription,
         TaxRate,
         Transfer,
         TransferReversal,
@@ -111,6 +116,56 @@ class PlanPriceQuerySet(models.QuerySet["PlanPrice"]):
     def current(self) -> Self:
         """What new subscribers pay."""
         return self.filter(retired_at=None)
+
+
+class PlanAccessQuerySet(models.QuerySet["PlanAccess"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.SUBSCRIPTION_VIEW)
+
+    def trials_over(self, at: datetime) -> Self:
+        return self.filter(state="trial", trial_ends_at__lte=at).order_by("trial_ends_at")
+
+    def graces_over(self, at: datetime) -> Self:
+        return self.filter(state="grace", grace_ends_at__lte=at).order_by("grace_ends_at")
+
+    def trials_ending(self, by: datetime) -> Self:
+        return self.filter(state="trial", trial_ends_at__lte=by).select_related("organization", "plan").order_by("pk")
+
+    def in_grace(self) -> Self:
+        return self.filter(state="grace").select_related("organization", "plan").order_by("pk")
+
+
+class BillingAccountQuerySet(models.QuerySet["BillingAccount"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.SUBSCRIPTION_VIEW)
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.SUBSCRIPTION_VIEW)
+
+    def live(self) -> Self:
+        """At most one for each organization: Stripe bills it, or tries to."""
+        return self.filter(status__in=self.model.LIVE)
+
+    def stale(self, before: datetime) -> Self:
+        return self.filter(ended_at=None, asked_at__lt=before).exclude(status="incomplete_expired").order_by("asked_at")
+
+
+class PlanChangeQuerySet(models.QuerySet["PlanChange"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.SUBSCRIPTION_VIEW, organization="subscription__organization_id")
+
+    def due(self, at: datetime) -> Self:
+        return self.filter(state="scheduled", due_at__lte=at).order_by("due_at")
+
+
+class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.SUBSCRIPTION_VIEW)
+
+    def fee_missing(self) -> Self:
+        return self.filter(status="paid", amount_paid__gt=0, stripe_fee=None).order_by("pk")
 
 
 class DisputeQuerySet(models.QuerySet["Dispute"]):

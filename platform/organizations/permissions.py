@@ -69,6 +69,9 @@ class Permission(StrEnum):
     FEE_EDIT = "fee.edit"
     PLAN_VIEW = "plan.view"
     PLAN_EDIT = "plan.edit"
+    SUBSCRIPTION_VIEW = "subscription.view"
+    SUBSCRIPTION_MANAGE = "subscription.manage"
+    TRIAL_EXTEND = "trial.extend"
     USAGE_VIEW = "usage.view"
     QUOTA_OVERRIDE = "quota.override"
     LIST_EXPORT = "list.export"
@@ -125,6 +128,9 @@ RULES: dict[Permission, Rule] = {
     Permission.FEE_EDIT: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.PLAN_VIEW: Rule(_NOBODY, _READERS),
     Permission.PLAN_EDIT: Rule(_NOBODY, _FINANCE, step_up=True),
+    Permission.SUBSCRIPTION_VIEW: Rule(_ADMIN, _READERS),
+    Permission.SUBSCRIPTION_MANAGE: Rule(_ADMIN, _HELPERS),
+    Permission.TRIAL_EXTEND: Rule(_NOBODY, _HELPERS, step_up=True),
     Permission.USAGE_VIEW: Rule(_MAKERS, _READERS),
     Permission.QUOTA_OVERRIDE: Rule(_NOBODY, _HELPERS, step_up=True),
     Permission.LIST_EXPORT: Rule(_ORGANIZERS, _READERS, step_up=True),

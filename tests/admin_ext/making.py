@@ -12,7 +12,7 @@ from accounts.models import User
 from audit.actor import Actor
 from billing import payments, refunds
 from billing.documents import issuing
-from billing.models import CheckoutSession, Dispute, Document, InboundEvent, Payment, Refund
+from billing.models import CheckoutSession, Dispute, Document, InboundEvent, Payment, Plan, PlanAccess, Refund
 from core.models import Job
 from entitlements.models import Allowance, UsageDrift
 from events.models import Event, Session
@@ -35,6 +35,16 @@ def user(name: str, *, groups: tuple[str, ...] = ()) -> User:
 
 def organization(name: str, **values: Any) -> Organization:
     return granted(Organization.objects.create(name=name, slug=f"{name.lower().replace(' ', '-')}-{next(_next)}", **values))
+
+
+def trial(of: Organization) -> PlanAccess:
+    """A trial of the plan "team", begun by nobody in particular."""
+    plan, _ = Plan.objects.get_or_create(code="team", defaults={"name": "Team", "audience": "team", "events_per_month": 30})
+    access = PlanAccess(organization=of)
+    access.save()
+    access.start_trial(plan=plan, at=timezone.now(), ends_at=timezone.now() + timedelta(days=30))
+    access.save()
+    return access
 
 
 def drift(of: Organization) -> UsageDrift:

@@ -49,6 +49,7 @@ FREE = {
     "registrations.registration:refund": MONEY,
     "registrations.registration:registration_refund": MONEY,
     "organizations.organization:set_up_payouts": MONEY,
+    "organizations.organization:start_trial": "what a plan is begun with",
     "edit organizations.organization": READING,
     "entitlements.allowance:override": STAFF,
     "core.job:retry": STAFF,

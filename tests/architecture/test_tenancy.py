@@ -73,6 +73,7 @@ def world(rival: Organization, charlie: User) -> World:
         rival,
         account,
         payout,
+        making.trial(rival),
         Allowance.objects.get(grant__organization_id=rival.pk, resource="events"),
         *people_of(rival, charlie),
         AuditEntry.objects.about(refund).get(),

@@ -39,6 +39,7 @@ SCREENS = {
     "billing.taxrate": "ledger.view",
     "billing.plan": "plan.view",
     "entitlements.allowance": "usage.view",
+    "billing.planaccess": "subscription.view",
     "entitlements.usagedrift": "ledger.view",
     "ledger.ledgertransaction": "ledger.view",
     "ledger.ledgerentry": "ledger.view",
@@ -52,6 +53,7 @@ SCREENS = {
 }
 # Objects of an organization as a whole; everything else of an organization belongs to one member in it.
 WHOLE = {
+    "billing.planaccess",
     "entitlements.allowance",
     "organizations.organization",
     "organizations.membership",
@@ -125,6 +127,8 @@ _CLOSE = {"confirmation": "North Clinic"}
 _ACT = {"reason": "Ticket 1", "minutes": "30"}
 _REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
 _PAYOUT = {"currency": "USD", "amount": "20.00"}
+_TRIAL = {"plan": "team"}
+_LONGER = {"days": 7, "reason": "Was ill"}
 _QUOTA = {"limit": 40, "reason": "Agreed with sales"}
 _PRICE = {"kind": "base", "interval": "month", "currency": "USD", "amount": "59.00"}
 _WEEKLY = {"payout_schedule": "weekly"}
@@ -192,6 +196,10 @@ BUTTONS = {
         "payout.request", _PAYOUT, lambda: {**_PAYOUT, "amount": 2000, "source": "console"}, seen="organization.view"
     ),
     "billing.connectedaccount:payout_schedule": Press("payout.request", _WEEKLY, lambda: _WEEKLY),
+    "organizations.organization:start_trial": Press(
+        "subscription.manage", _TRIAL, lambda: _TRIAL, first=lambda world: world.without_plan()
+    ),
+    "billing.planaccess:extend_trial": Press("trial.extend", _LONGER, lambda: _LONGER),
     "entitlements.allowance:override": Press("quota.override", _QUOTA, lambda: _QUOTA),
     "billing.plan:set_price": Press("plan.edit", _PRICE, lambda: {**_PRICE, "amount": 5900}),
     "billing.payoutrequest:approve": Press("payout.approve"),

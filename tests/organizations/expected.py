@@ -44,6 +44,9 @@ TABLE = {
     "fee.edit": "                    no     no         no         no           no       yes      no       yes",
     "plan.view": "                   no     no         no         no           yes      yes      yes      yes",
     "plan.edit": "                   no     no         no         no           no       yes      no       yes",
+    "subscription.view": "           yes    no         no         no           yes      yes      yes      yes",
+    "subscription.manage": "         yes    no         no         no           yes      yes      no       yes",
+    "trial.extend": "                no     no         no         no           yes      yes      no       yes",
     "usage.view": "                  yes    yes        yes        no           yes      yes      yes      yes",
     "quota.override": "              no     no         no         no           yes      yes      no       yes",
     "list.export": "                 yes    yes        no         no           yes      yes      yes      yes",
@@ -67,4 +70,5 @@ STEP_UP = {
     "fee.edit",
     "plan.edit",
     "quota.override",
+    "trial.extend",
 }

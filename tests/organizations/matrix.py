@@ -27,6 +27,7 @@ from billing.models import (
     Payment,
     PayoutStatement,
     Plan,
+    PlanAccess,
     Refund,
     StripeCommand,
     TaxRate,
@@ -73,6 +74,10 @@ class World:
         found = self.rows.get(f"{label}:{button}") or self.rows.get(label)
         assert found is not None, f"Add an object of {label} to the matrix's world, so that its screen and its buttons are tried."
         return found
+
+    def without_plan(self) -> None:
+        """The organization is on the free plan, as nobody has chosen one yet."""
+        PlanAccess.objects.filter(organization=self.north).update(organization=making.organization("Spare plan"))
 
     def without_account(self) -> None:
         """The organization's account for payouts becomes another one's."""
@@ -176,6 +181,7 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
     return {
         "organizations.organization": north,
         "entitlements.allowance": Allowance.objects.get(grant__organization_id=north.pk, resource="events"),
+        "billing.planaccess": making.trial(north),
         "entitlements.usagedrift": making.drift(north),
         "events.event": event,
         "events.event:publish": draft,

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from billing.gateway.plans import GatewayCustomer, GatewayInvoice, GatewayPrice, GatewayProduct, GatewaySubscription
+
 
 class GatewayError(Exception):
     """Something other than an answer came back."""
@@ -200,23 +202,6 @@ class Held:
     pending: int
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayProduct:
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayPrice:
-    """amount: minor units of `currency` (upper case); interval: month or year."""
-
-    id: str
-    product_id: str
-    amount: int
-    currency: str
-    interval: str
-    is_active: bool
-
-
 class PaymentGateway(Protocol):
     """Every method raises GatewayRefused, GatewayBusy or GatewayUnknown, and RuntimeError inside an open transaction."""
 
@@ -266,4 +251,9 @@ class PaymentGateway(Protocol):
     def price_with(self, lookup_key: str) -> GatewayPrice | None:
         """The price that was made with this lookup key."""
 
+    def create_customer(self, parameters: dict[str, Any], *, key: str) -> GatewayCustomer: ...
+    def create_portal_session(self, parameters: dict[str, Any], *, key: str) -> str: ...
+    def retrieve_subscription(self, subscription_id: str) -> GatewaySubscription: ...
+    def update_subscription(self, subscription_id: str, parameters: dict[str, Any], *, key: str) -> GatewaySubscription: ...
+    def retrieve_invoice(self, invoice_id: str) -> GatewayInvoice: ...
     def events_since(self, moment: datetime) -> Iterator[GatewayEvent]: ...

@@ -1,11 +1,12 @@
-"""What the gateway asks of Stripe about plans: products and their prices."""
+"""What the gateway asks of Stripe about plans: products, prices, customers and their subscriptions."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import stripe
 
-from billing.gateway.base import GatewayPrice, GatewayProduct
+from billing.gateway.plans import GatewayCustomer, GatewayInvoice, GatewayPrice, GatewayProduct, GatewaySubscription
 
 
 def price(found: Any) -> GatewayPrice:
@@ -17,6 +18,47 @@ def price(found: Any) -> GatewayPrice:
         interval=found.recurring.interval if found.recurring else "",
         is_active=bool(found.active),
     )
+
+
+def subscription(found: Any) -> GatewaySubscription:
+    items = found["items"].data  # by key: a subscription is a mapping, and `.items` its method
+    return GatewaySubscription(
+        id=found.id,
+        status=found.status,
+        customer_id=found.customer if isinstance(found.customer, str) else found.customer.id,
+        price_ids=tuple(item.price.id for item in items),
+        period_starts_at=datetime.fromtimestamp(min(item.current_period_start for item in items), UTC),
+        period_ends_at=datetime.fromtimestamp(max(item.current_period_end for item in items), UTC),
+        trial_ends_at=_moment(found.trial_end),
+        cancel_at_period_end=bool(found.cancel_at_period_end),
+        canceled_at=_moment(found.canceled_at),
+        ended_at=_moment(found.ended_at),
+        item_ids=tuple(item.id for item in items),
+    )
+
+
+def invoice(found: Any) -> GatewayInvoice:
+    paid = [one.payment for one in found.payments.data if one.status == "paid"] if getattr(found, "payments", None) else []
+    return GatewayInvoice(
+        id=found.id,
+        number=found.number or "",
+        status=found.status or "draft",
+        customer_id=found.customer if isinstance(found.customer, str) else found.customer.id,
+        billing_reason=found.billing_reason or "",
+        total=found.total,
+        amount_due=found.amount_due,
+        amount_paid=found.amount_paid,
+        tax=sum(tax.amount for tax in found.total_taxes or ()),
+        currency=found.currency.upper(),
+        issued_at=datetime.fromtimestamp(found.created, UTC),
+        paid_at=_moment(found.status_transitions.paid_at),
+        payment_intent_id=paid[0].payment_intent if paid else None,
+        pdf_url=found.invoice_pdf or "",
+    )
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
 
 
 class StripeSubscriptions:
@@ -44,3 +86,21 @@ class StripeSubscriptions:
     def price_with(self, lookup_key: str) -> GatewayPrice | None:
         found = self._ask(lambda: self.client.v1.prices.list({"lookup_keys": [lookup_key], "limit": 1})).data
         return price(found[0]) if found else None
+
+    def create_customer(self, parameters: dict[str, Any], *, key: str) -> GatewayCustomer:
+        params: Any = parameters
+        return GatewayCustomer(self._ask(lambda: self.client.v1.customers.create(params, {"idempotency_key": key})).id)
+
+    def create_portal_session(self, parameters: dict[str, Any], *, key: str) -> str:
+        params: Any = parameters
+        return str(self._ask(lambda: self.client.v1.billing_portal.sessions.create(params, {"idempotency_key": key})).url)
+
+    def retrieve_subscription(self, subscription_id: str) -> GatewaySubscription:
+        return subscription(self._ask(lambda: self.client.v1.subscriptions.retrieve(subscription_id)))
+
+    def update_subscription(self, subscription_id: str, parameters: dict[str, Any], *, key: str) -> GatewaySubscription:
+        params: Any = parameters
+        return subscription(self._ask(lambda: self.client.v1.subscriptions.update(subscription_id, params, {"idempotency_key": key})))
+
+    def retrieve_invoice(self, invoice_id: str) -> GatewayInvoice:
+        return invoice(self._ask(lambda: self.client.v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})))

@@ -1,3 +1,4 @@
+from billing.models.access import AccessChange, PlanAccess, TrialUse
 from billing.models.account import ConnectedAccount, StripeBalance
 from billing.models.balance_transaction import BalanceTransaction, ChargeFee, RefundAttempt
 from billing.models.dispute import Dispute, DisputeMovement
@@ -6,16 +7,20 @@ from billing.models.document import Document, DocumentSeries
 from billing.models.payment import CheckoutSession, Payment, PaymentLine
 from billing.models.payout import PayoutRequest
 from billing.models.plan import Plan, PlanPrice
+from billing.models.plan_change import PlanChange
 from billing.models.rates import FeeSchedule, TaxRate
 from billing.models.reconciliation import Discrepancy, ReconciliationPart, ReconciliationRun
 from billing.models.reconciliation_period import ReconciliationPeriod
 from billing.models.refund import Refund
 from billing.models.statement import PayoutStatement, StatementLine
 from billing.models.stripe import InboundEvent, StripeCommand
+from billing.models.subscription import BillingAccount, Invoice, Subscription, SubscriptionChange
 from billing.models.transfer import Transfer, TransferReversal
 
 __all__ = [
+    "AccessChange",
     "BalanceTransaction",
+    "BillingAccount",
     "ChargeFee",
     "CheckoutSession",
     "ConnectedAccount",
@@ -28,11 +33,14 @@ __all__ = [
     "DocumentSeries",
     "FeeSchedule",
     "InboundEvent",
+    "Invoice",
     "Payment",
     "PaymentLine",
     "PayoutRequest",
     "PayoutStatement",
     "Plan",
+    "PlanAccess",
+    "PlanChange",
     "PlanPrice",
     "ReconciliationPart",
     "ReconciliationPeriod",
@@ -42,7 +50,10 @@ __all__ = [
     "StatementLine",
     "StripeBalance",
     "StripeCommand",
+    "Subscription",
+    "SubscriptionChange",
     "TaxRate",
     "Transfer",
     "TransferReversal",
+    "TrialUse",
 ]

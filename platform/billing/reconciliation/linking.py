@@ -40,6 +40,7 @@ _PLATFORM = (
         "billing_payment p",
         f"m.type = ANY(%(charges)s) AND p.id = {_of('payment')} AND p.stripe_charge_id IS NULL",
     ),
+    _link("'invoice:' || i.id", "billing_invoice i", "m.type = ANY(%(charges)s) AND i.stripe_charge_id = m.source"),
     _link(
         "d.reference",
         "billing_disputemovement d",

@@ -138,7 +138,8 @@ WITH walked AS MATERIALIZED (
     ORDER BY e.transaction_id LIMIT %(limit)s
 ),
 named AS (
-    SELECT CASE WHEN t.reference LIKE 'payment:%%:fee' THEN left(t.reference, -4) ELSE t.reference END AS about
+    SELECT CASE WHEN t.reference LIKE 'payment:%%:fee' OR t.reference LIKE 'invoice:%%:fee'
+        THEN left(t.reference, -4) ELSE t.reference END AS about
     FROM walked w JOIN ledger_ledgertransaction t ON t.id = w.transaction_id
     WHERE t.reference NOT LIKE 'discrepancy:%%' AND {SEEN}
 )

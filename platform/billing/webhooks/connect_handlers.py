@@ -9,7 +9,8 @@ from billing import connect, payout_sync
 from billing.gateway.base import GatewayPayout
 from billing.gateway.selection import gateway
 from billing.models import ConnectedAccount, PayoutRequest
-from billing.webhooks.handlers import BY, NotOurs, uuid_of
+from billing.webhooks.handlers import uuid_of
+from billing.webhooks.words import BY, NotOurs
 
 type ConnectHandler = Callable[[dict[str, Any], str], None]
 

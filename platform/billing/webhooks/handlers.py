@@ -7,22 +7,21 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from audit.actor import Actor
-from billing import checkout, disputes, payments, refund_sync, transfer_sync
+from billing import checkout, disputes, invoices, payments, refund_sync, transfer_sync
 from billing.gateway.base import GatewayIntent, GatewayRefund
 from billing.gateway.selection import gateway
-from billing.models import CheckoutSession, Payment, Refund, Transfer
+from billing.models import CheckoutSession, Invoice, Payment, Refund, Transfer
+from billing.webhooks import plan_handlers
+from billing.webhooks.words import BY, NotOurs
 from core.public_ids import decode
 
 type Handler = Callable[[dict[str, Any]], None]
-BY = Actor.system("stripe.webhook")
-
-
-class NotOurs(Exception):
-    """The object belongs to nothing here: somebody else uses the same Stripe account, or it is a test of the endpoint."""
 
 
 def checkout_session(found: dict[str, Any]) -> None:
+    if found.get("mode") == "subscription":
+        plan_handlers.checkout_session(found)
+        return
     row = CheckoutSession.objects.filter(stripe_session_id=found["id"]).first()
     if row is None:  # the answer that carried its id was lost; our id is in the metadata
         row = _session_named(found.get("metadata") or {})
@@ -49,6 +48,10 @@ def charge(found: dict[str, Any]) -> None:
     intent_id = found.get("payment_intent")
     if not intent_id:
         raise NotOurs(found["id"])
+    bill = Invoice.objects.filter(stripe_payment_intent_id=intent_id).first()
+    if bill is not None:
+        invoices.refresh(stripe_invoice_id=bill.stripe_invoice_id, by=BY)
+        return
     payment = _sync_intent(intent_id)
     if found.get("amount_refunded"):
         _sync_refunds(intent_id, payment)
@@ -140,6 +143,7 @@ _SESSION_EVENTS = ("completed", "expired", "async_payment_succeeded", "async_pay
 _INTENT_EVENTS = ("succeeded", "payment_failed", "canceled", "processing", "requires_action")
 _DISPUTE_EVENTS = ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
 HANDLERS: dict[str, Handler] = {
+    **plan_handlers.HANDLERS,
     **{f"checkout.session.{name}": checkout_session for name in _SESSION_EVENTS},
     **{f"payment_intent.{name}": payment_intent for name in _INTENT_EVENTS},
     "charge.updated": charge,

@@ -15,7 +15,7 @@ from django.utils import timezone
 from billing.gateway.base import GatewayBusy, GatewayUnknown
 from billing.models import InboundEvent
 from billing.webhooks import connect_handlers, handlers
-from billing.webhooks.handlers import NotOurs
+from billing.webhooks.words import NotOurs
 from core import jobs
 
 _LEASE = timedelta(seconds=90)

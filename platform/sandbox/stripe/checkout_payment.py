@@ -1,5 +1,7 @@
 """Paying a Checkout session: what the hosted page and the control API do."""
 
+from collections.abc import Callable
+
 from sandbox.stripe import cards, charging, payment_intents, payment_methods
 from sandbox.stripe.cards import Card
 from sandbox.stripe.checkout_sessions import EXPIRE, customer_details, more
@@ -9,6 +11,8 @@ from sandbox.stripe.world import World
 
 SETTLE = "settle_intent"  # the task that ends an asynchronous payment
 SECONDS_TO_SETTLE = 5.0  # of the sandbox's clock
+type Payer = Callable[[World, Json, Card, dict[str, str]], Json]
+modes: dict[str, Payer] = {}  # what pays a session of another mode than payment
 OUTCOMES = ("succeeded", "processing", "processing_then_failed", "processing_until_settled")
 
 
@@ -20,6 +24,8 @@ def pay(world: World, session: Json, card: Card, *, outcome: str = "succeeded", 
     if session["status"] != "open":
         raise invalid(f"This Checkout Session has a status of {session['status']}.", param="session")
     billing = {"email": email or session["customer_email"] or "attendee@example.com", "name": name or "Test Attendee"}
+    if session["mode"] in modes:
+        return modes[session["mode"]](world, session, card, billing)
     intent = _intent(world, session)
     method = payment_methods.new(world, card, billing=billing, customer=session["customer"])
     session["customer_details"] = customer_details(billing["email"], billing["name"])

@@ -1,4 +1,4 @@
-"""Checkout sessions, mode payment; https://docs.stripe.com/api/checkout/sessions."""
+"""Checkout sessions; mode payment here, others register themselves; https://docs.stripe.com/api/checkout/sessions."""
 
 from typing import Any
 
@@ -8,11 +8,12 @@ from sandbox.stripe.events import emit
 from sandbox.stripe.expanding import part
 from sandbox.stripe.listing import page, short_list
 from sandbox.stripe.params import EXPAND, METADATA, PAGE, Email, ListOf, Moment, Record, Text, Url, Whole, merged_metadata
-from sandbox.stripe.routing import Call, Route
+from sandbox.stripe.routing import Call, Handler, Route
 from sandbox.stripe.world import World, stamp
 
 EXPIRE = "expire_session"  # the task that ends a session nobody paid
 SHORTEST, LONGEST = 30 * 60, 24 * 60 * 60  # seconds a session may stay open
+modes: dict[str, Handler] = {}  # what makes a session of another mode than payment
 
 
 def create(world: World, call: Call) -> Json:
@@ -21,13 +22,18 @@ def create(world: World, call: Call) -> Json:
         raise parameter_missing("success_url")
     if "line_items" not in params:
         raise parameter_missing("line_items")
+    if params["mode"] in modes:
+        return modes[params["mode"]](world, call)
     if "customer" in params and "customer_email" in params:
         raise invalid("You may only specify one of these parameters: customer, customer_email.", param="customer")
     customer = world.store.require("customer", params["customer"], param="customer") if "customer" in params else None
-    expires_at = _expiry(world, params.get("expires_at"))
+    expires_at = expiry(world, params.get("expires_at"))
+    for index, item in enumerate(params["line_items"]):
+        if "price_data" not in item:
+            raise parameter_missing(f"line_items[{index}][price_data]")
     items = [_line(world, item, f"line_items[{index}]") for index, item in enumerate(params["line_items"])]
     total = _total(items)
-    session = _new(world, params, total, items[0]["currency"], customer, expires_at)
+    session = new(world, params, total, items[0]["currency"], customer, expires_at)
     session["metadata"] = call.metadata()
     session["url"] = f"{world.public_url}/c/pay/{session['id']}"
     world.store.insert(session)
@@ -39,7 +45,7 @@ def create(world: World, call: Call) -> Json:
     return session
 
 
-def _expiry(world: World, given: int | None) -> int:
+def expiry(world: World, given: int | None) -> int:
     now = world.now()
     if given is None:
         return int(now) + LONGEST
@@ -101,7 +107,7 @@ def _total(items: list[Json]) -> int:
     return int(total)
 
 
-def _new(world: World, params: dict[str, Any], total: int, currency: str, customer: Json | None, expires_at: int) -> Json:
+def new(world: World, params: dict[str, Any], total: int, currency: str, customer: Json | None, expires_at: int) -> Json:
     email = params.get("customer_email") or (customer or {}).get("email")
     return stamp(
         world,
@@ -191,7 +197,6 @@ def _line_items(world: World, session: Json) -> Json:
 part("checkout.session", "line_items", _line_items)
 _PRODUCT = Record(required=True, fields={"name": Text(required=True), "description": Text(), "metadata": METADATA})
 _PRICE = Record(
-    required=True,
     fields={"currency": Text(required=True), "unit_amount": Whole(required=True, least=0), "product_data": _PRODUCT},
 )
 _INTENT = Record(fields={"metadata": METADATA, "transfer_group": Text(), "description": Text(), "receipt_email": Email()})
@@ -214,9 +219,11 @@ ROUTES = [
             **_TEXTS,
             "expand": EXPAND,
             "metadata": METADATA,
-            "mode": Text(required=True, choices=("payment",)),
-            "line_items": ListOf(field=Record(fields={"price_data": _PRICE, "quantity": Whole(least=1)})),
+            "mode": Text(required=True, choices=("payment", "subscription")),
+            "line_items": ListOf(field=Record(fields={"price": Text(), "price_data": _PRICE, "quantity": Whole(least=1)})),
             "payment_intent_data": _INTENT,
+            "subscription_data": Record(fields={"metadata": METADATA, "trial_end": Whole()}),
+            "payment_method_collection": Text(choices=("always", "if_required")),
             "expires_at": Whole(),
             "payment_method_types": ListOf(field=Text(choices=("card",))),
             "ui_mode": Text(choices=("hosted_page", "hosted")),

@@ -4,7 +4,7 @@ from sandbox.stripe import payment_methods
 from sandbox.stripe.errors import Json, missing_resource
 from sandbox.stripe.events import emit
 from sandbox.stripe.listing import page
-from sandbox.stripe.params import EXPAND, METADATA, PAGE, Email, ListOf, Moment, Text, merged_metadata
+from sandbox.stripe.params import EXPAND, METADATA, PAGE, Email, ListOf, Moment, Record, Text, merged_metadata
 from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import World, stamp
 
@@ -50,6 +50,8 @@ def retrieve(world: World, call: Call) -> Json:
 def update(world: World, call: Call) -> Json:
     customer = world.store.require("customer", call.id)
     changed = {k: v for k, v in call.params.items() if k != "metadata"}
+    if "invoice_settings" in changed:
+        changed["invoice_settings"] = {**customer["invoice_settings"], **changed["invoice_settings"]}
     if "metadata" in call.params:
         changed["metadata"] = merged_metadata(customer["metadata"], call.params["metadata"])
     previous = {key: customer[key] for key in changed}
@@ -78,6 +80,7 @@ _FIELDS = {
     "metadata": METADATA,
     "address": payment_methods.ADDRESS,
     "preferred_locales": ListOf(field=Text()),
+    "invoice_settings": Record(fields={"default_payment_method": Text()}),
     **{name: Text(clearable=True, longest=longest) for name, longest in _TEXTS.items()},
     "email": Email(clearable=True),
 }

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sandbox.stripe import charges, checkout_payment, checkout_sessions, refunds
 from sandbox.stripe.connect import payouts
+from sandbox.stripe.recurring import renewals, subscriptions
 from sandbox.stripe.world import World
 
 
@@ -57,6 +58,8 @@ def _settle_intent(world: World, intent_id: str, *, succeeds: bool) -> None:
 _TASKS: dict[str, Callable[[World, str], None]] = {
     charges.CAPTURE: _capture,
     payouts.LEAVE: payouts.leave,
+    subscriptions.RENEW: renewals.renew,
+    subscriptions.RETRY: renewals.retry,
     payouts.ARRIVE: payouts.arrive,
     checkout_sessions.EXPIRE: _expire,
     refunds.BOOK: _book_refund,

@@ -15,6 +15,8 @@ _KINDS = {  # field -> the kind of object its id names
     "failure_balance_transaction": "balance_transaction",
     "customer": "customer",
     "payment_method": "payment_method",
+    "latest_invoice": "invoice",
+    "default_payment_method": "payment_method",
 }
 _SOURCES = frozenset(["ch", "re", "du", "py", "pyr"])  # prefixes of what a movement can be about and this stand-in keeps
 

@@ -141,3 +141,9 @@ def challenge(intent: Json, amount: str) -> str:
 def onboarding(account: Json) -> str:
     """What Stripe wants to know before it pays an organization out."""
     return _page("Payout account", _ONBOARDING.substitute(account=escape(account["id"]), country=escape(account["country"])))
+
+
+def portal(body: str, back: str | None) -> str:
+    """What a customer may do about their subscriptions."""
+    link = f'<p class="back"><a href="{escape(back)}">Go back</a></p>' if back else ""
+    return _page("Billing", f"<h1>Billing</h1>\n{body}\n{link}")

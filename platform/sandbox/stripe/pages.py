@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from sandbox.stripe import checkout_payment, checkout_sessions, currencies, due_tasks, form, page_html
 from sandbox.stripe.connect import accounts
 from sandbox.stripe.errors import Json, StripeError
+from sandbox.stripe.recurring import portal
 from sandbox.stripe.world import World
 
 
@@ -130,7 +131,27 @@ def _onboarded(world: World, account_id: str, given: dict[str, Any]) -> Page:
     return _returned((world.store.setting(f"onboarding:{account_id}") or {}).get("return_url"))
 
 
+def _portal(world: World, session_id: str, given: dict[str, Any]) -> Page:
+    """Shows the portal, after doing what was chosen there."""
+    session = world.store.find("billing_portal.session", session_id)
+    if session is None:
+        return _missing()
+    portal.act(world, session, str(given.get("do", "")))
+    return Page(200, page_html.portal(portal.body(world, session), session["return_url"]))
+
+
+def _invoice(world: World, invoice_id: str, _: dict[str, Any]) -> Page:
+    invoice = world.store.find("invoice", invoice_id)
+    if invoice is None:
+        return _missing()
+    total = currencies.shown(invoice["total"], invoice["currency"])
+    return Page(200, page_html.notice(f"Invoice {invoice['number']}", f"Total: {total}. Status: {invoice['status']}."))
+
+
 _PAGES = {
+    ("GET", "portal"): _portal,
+    ("POST", "portal"): _portal,
+    ("GET", "invoice"): _invoice,
     ("GET", "connect"): _onboarding,
     ("POST", "connect"): _onboarded,
     ("GET", "pay"): _checkout,

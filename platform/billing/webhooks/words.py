@@ -1,0 +1,9 @@
+"""What every handler of events has in common: who acts, and what is said of an object that belongs to nothing here."""
+
+from audit.actor import Actor
+
+BY = Actor.system("stripe.webhook")
+
+
+class NotOurs(Exception):
+    """The object belongs to nothing here: somebody else uses the same Stripe account, or it is a test of the endpoint."""

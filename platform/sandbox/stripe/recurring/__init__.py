@@ -1,0 +1,1 @@
+"""Subscriptions and what comes of them: items, invoices, renewals, dunning, the portal."""
