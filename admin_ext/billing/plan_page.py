@@ -15,11 +15,13 @@ from admin_ext.console import refusals
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.scope import visible
 from audit.actor import Actor
-from billing import comparison, subscribing, trials
-from billing.models import Plan, PlanAccess, Subscription
+from billing import comparison, plan_changes, subscribing, trials
+from billing.models import Plan, PlanAccess, PlanChange, Subscription
 from entitlements.models import Allowance
 from organizations.models import Organization
 from organizations.permissions import Permission, allows
+
+_ASKED = {"cancel": plan_changes.cancel, "resume": plan_changes.resume, "undo": plan_changes.undo}
 
 
 def show(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
@@ -36,10 +38,11 @@ def show(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
         plans=[_card(plan) for plan in comparison.plans(audience=audience)],
         access=access,
         subscription=subscription,
+        waiting=visible(PlanChange, actor).filter(subscription=subscription, state__in=PlanChange.OPEN).first() if subscription else None,
         bars=_bars(actor, organization.pk) if organization else [],
         may_manage=organization is not None and allows(actor, Permission.SUBSCRIPTION_MANAGE, organization.pk),
         may_try=access is None or access.state == PlanAccess.State.FREE,
-        urls={name: reverse(f"admin:billing_plan_{name}", current_app=site) for name in ("try", "subscribe", "portal")},
+        urls={name: reverse(f"admin:billing_plan_{name}", current_app=site) for name in ("try", "subscribe", "portal", "change")},
     )
 
 
@@ -93,6 +96,25 @@ def portal(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
     except refusals.REFUSALS as refusal:
         return refusals.sentence(request, refusal, back=back)
     return _leave(request, url, back)
+
+
+def change(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
+    """Another plan, the end of the subscription, or neither after all: one operation each."""
+    organization_id, back, actor = _organization_id(admin, request), _back(admin), admin.actor(request)
+    subscription = visible(Subscription, actor).filter(organization_id=organization_id).live().first()
+    if subscription is None:
+        return refusals.sentence(request, subscribing.NotSubscribed(), back=back)
+    what, key = request.POST.get("do", ""), subscription.pk
+    try:
+        if what in _ASKED:
+            _ASKED[what](subscription_id=key, by=actor)
+        else:
+            given = {"plan": request.POST.get("plan", ""), "interval": request.POST.get("interval", "")}
+            plan_changes.change(subscription_id=key, by=actor, **given)
+    except refusals.REFUSALS as refusal:
+        return refusals.sentence(request, refusal, back=back)
+    messages.success(request, "Asked for; it stands here as soon as Stripe has confirmed it.")
+    return HttpResponseRedirect(back)
 
 
 def _back(admin: ConsoleModelAdmin) -> str:

@@ -48,9 +48,10 @@ def submit(*, change_id: UUID) -> None:
 def _parameters(change: PlanChange, now: GatewaySubscription) -> dict[str, Any]:
     if change.price is None:
         return {"cancel_at_period_end": change.kind == Kind.CANCEL}
-    base = now.price_ids.index(change.subscription.price.stripe_price_id or "")
+    known = (change.subscription.price.stripe_price_id, change.price.stripe_price_id)  # the new one after an answer that was lost
+    item = next(item for item, price in zip(now.item_ids, now.price_ids, strict=True) if price in known)
     return {
-        "items": [{"id": now.item_ids[base], "price": change.price.stripe_price_id}],
+        "items": [{"id": item, "price": change.price.stripe_price_id}],
         "proration_behavior": "create_prorations" if change.kind == Kind.UPGRADE else "none",
     }
 

@@ -9,15 +9,18 @@ import pytest
 from billing import fulfillment
 from billing.gateway.selection import gateway
 from billing.gateway.signatures import BadSignature
-from billing.models import Document, Payment, Refund
+from billing.models import Document, Payment, Plan, Refund, Subscription
 from billing.webhooks import receiving
 from ledger import balances
 from ledger.chart import REFUNDS_IN_FLIGHT, STRIPE_BALANCE
 from sandbox.stripe.server import Sandbox
 from tests.billing.bank import Bank
+from tests.billing.subscribers import ask, heard, pay
 from tests.conftest import hear_of_accounts
 from tests.draining import drain
 from tests.factories.billing import checkout_session
+from tests.factories.people import Personas, personas
+from tests.factories.plans import plan
 
 
 class Shop:
@@ -126,3 +129,27 @@ def books() -> Callable[[], None]:
 def bank(sandbox: Sandbox, settings: Any) -> Bank:
     hear_of_accounts(sandbox, settings)
     return Bank(sandbox)
+
+
+@pytest.fixture
+def people() -> Personas:
+    return personas()
+
+
+@pytest.fixture
+def plans(sandbox: Sandbox, run_jobs: Callable[..., int]) -> dict[str, Plan]:
+    """Two plans for teams that Stripe has heard of."""
+    made = {"small": plan("Small", month=4_900, audience="team", events_per_month=5), "large": plan("Large", month=19_900, audience="team")}
+    run_jobs()
+    return made
+
+
+@pytest.fixture
+def subscribed(sandbox: Sandbox, people: Personas, plans: dict[str, Plan], webhooks: Any, run_jobs: Any) -> Callable[[], Subscription]:
+    def go() -> Subscription:
+        pay(sandbox, ask(people))
+        sandbox.control.advance(5)
+        heard(webhooks, run_jobs)
+        return Subscription.objects.get()
+
+    return go

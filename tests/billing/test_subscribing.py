@@ -8,63 +8,18 @@ import pytest
 import stripe
 from django.utils import timezone
 
-from audit.actor import Actor
 from billing import invariants, plan_catalogue, subscribing, subscription_sync, trials
-from billing.models import BillingAccount, Invoice, Plan, PlanAccess, StripeCommand, Subscription
+from billing.models import BillingAccount, Invoice, Plan, StripeCommand, Subscription
 from core.errors import InvalidInput, NotFound, PermissionRefused
 from ledger import balances
 from ledger.chart import STRIPE_BALANCE, SUBSCRIPTION_REVENUE
 from sandbox.stripe.server import Sandbox
+from tests.billing.subscribers import BACK, ask, heard, pay, standing
 from tests.factories.entitlements import allowance
-from tests.factories.people import Personas, personas
+from tests.factories.people import Personas
 from tests.factories.plans import plan
 
 pytestmark = pytest.mark.django_db
-BACK = "https://cpd.example/console/plans/"
-
-
-@pytest.fixture
-def people() -> Personas:
-    return personas()
-
-
-@pytest.fixture
-def plans(sandbox: Sandbox, run_jobs: Callable[..., int]) -> dict[str, Plan]:
-    """Two plans for teams that Stripe has heard of."""
-    made = {"small": plan("Small", month=4_900, audience="team", events_per_month=5), "large": plan("Large", month=19_900, audience="team")}
-    run_jobs()
-    return made
-
-
-def ask(people: Personas, code: str = "small", by: Actor | None = None, **values: Any) -> str | None:
-    given = {"plan": code, "interval": "month", "return_url": BACK, **values}
-    return subscribing.checkout_url(organization_id=people.organization.pk, by=by or people.as_alice, **given)
-
-
-def pay(sandbox: Sandbox, url: str | None) -> dict[str, Any]:
-    assert url is not None
-    paid: dict[str, Any] = sandbox.control.pay(url.rsplit("/", 1)[1])["session"]
-    return paid
-
-
-@pytest.fixture
-def subscribed(sandbox: Sandbox, people: Personas, plans: dict[str, Plan], webhooks: Any, run_jobs: Any) -> Callable[[], Subscription]:
-    def go() -> Subscription:
-        pay(sandbox, ask(people))
-        sandbox.control.advance(5)
-        heard(webhooks, run_jobs)
-        return Subscription.objects.get()
-
-    return go
-
-
-def heard(webhooks: Callable[[], int], run_jobs: Callable[..., int]) -> None:
-    webhooks()
-    run_jobs(delayed=True)
-
-
-def standing(people: Personas) -> PlanAccess:
-    return PlanAccess.objects.select_related("plan").get(organization=people.organization)
 
 
 class TestCheckout:

@@ -53,13 +53,13 @@ class TestCreate:
             ({"success_url": None}, "success_url", "parameter_missing"),
             ({"success_url": "example.test/back"}, "success_url", "url_invalid"),
             ({"line_items": None}, "line_items", "parameter_missing"),
-            ({"mode": "subscription"}, "mode", None),
+            ({"mode": "setup"}, "mode", None),
             ({"mode": None}, "mode", "parameter_missing"),
             ({"customer_email": "nobody"}, "customer_email", "email_invalid"),
             ({"customer": "cus_unknown"}, "customer", "resource_missing"),
             ({"customer": "cus_unknown", "customer_email": "a@example.com"}, "customer", None),
             ({"payment_method_types": ["paypal"]}, "payment_method_types[0]", None),
-            ({"subscription_data": {"trial_period_days": 3}}, "subscription_data", "parameter_unknown"),
+            ({"subscription_data": {"trial_period_days": 3}}, "subscription_data[trial_period_days]", "parameter_unknown"),
         ],
     )
     def test_refuses_wrong_parameters(self, client: stripe.StripeClient, given: Any, param: str, code: str | None) -> None:
