@@ -30,7 +30,7 @@ def show(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
     organization = visible(Organization, actor).filter(pk=actor.organization_id).first() if actor.organization_id else None
     audience = str(organization.kind) if organization else None
     access = visible(PlanAccess, actor).filter(organization=organization).select_related("plan").first() if organization else None
-    subscription = visible(Subscription, actor).filter(organization=organization).live().first() if organization else None
+    subscription = Subscription.objects.visible_to(actor).filter(organization=organization).live().first() if organization else None
     return admin.own_page(
         request,
         "admin_ext/plans.html",
@@ -101,7 +101,7 @@ def portal(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
 def change(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
     """Another plan, the end of the subscription, or neither after all: one operation each."""
     organization_id, back, actor = _organization_id(admin, request), _back(admin), admin.actor(request)
-    subscription = visible(Subscription, actor).filter(organization_id=organization_id).live().first()
+    subscription = Subscription.objects.visible_to(actor).filter(organization_id=organization_id).live().first()
     if subscription is None:
         return refusals.sentence(request, subscribing.NotSubscribed(), back=back)
     what, key = request.POST.get("do", ""), subscription.pk

@@ -92,7 +92,7 @@ class PlanAccessAdmin(ConsoleModelAdmin):
             ("plans/try/", "billing_plan_try", require_POST(self.try_view)),
             ("plans/subscribe/", "billing_plan_subscribe", require_POST(self.subscribe_view)),
             ("plans/portal/", "billing_plan_portal", require_POST(self.portal_view)),
-            ("plans/change/", "billing_plan_change", require_POST(self.change_view)),
+            ("plans/change/", "billing_plan_change", require_POST(self.change_plan_view)),
         )
 
     def plans_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
@@ -107,7 +107,7 @@ class PlanAccessAdmin(ConsoleModelAdmin):
     def portal_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
         return plan_page.portal(self, request)
 
-    def change_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
+    def change_plan_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
         return plan_page.change(self, request)
 
     def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:

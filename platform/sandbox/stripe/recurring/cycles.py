@@ -12,7 +12,7 @@ def after(moment: int, price: Json, *, anchor: int) -> int:
     """The end of the cycle that begins at `moment`; months keep the anchor's day where they have it, else their last."""
     every, count = price["recurring"]["interval"], price["recurring"]["interval_count"]
     if every in _DAYS:
-        return moment + _DAYS[every] * count * 86_400
+        return moment + int(_DAYS[every] * count) * 86_400
     begins, day = datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(anchor, UTC).day
     months = begins.year * 12 + begins.month - 1 + count * (12 if every == "year" else 1)
     year, month = divmod(months, 12)
