@@ -242,4 +242,5 @@ class PaymentGateway(Protocol):
     def balance_transactions(self, *, account: str, since: datetime | None, after: str) -> MovementPage:
         """A page of movements of this account ("": the platform's), older than the movement `after` ("": from the newest on)."""
 
-    def events_since(self, moment: datetime) -> Iterator[GatewayEvent]: ...
+    def events_since(self, moment: datetime, *, account: str = "") -> Iterator[GatewayEvent]:
+        """The platform's own, or those of one connected account, which each name it."""
