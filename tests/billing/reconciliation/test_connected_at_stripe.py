@@ -42,7 +42,7 @@ def reconcile(bank: Bank) -> ReconciliationRun:
     with time_machine.travel(timezone.now() + timedelta(minutes=20)):
         run = runs.start(by=Actor.system("tests"))
         bank.work()
-    run.refresh_from_db()
+    run = ReconciliationRun.objects.get(pk=run.pk)
     assert run.state == ReconciliationRun.State.DONE
     return run
 
