@@ -84,10 +84,8 @@ def _read_payout(about: str, stripe_id: str) -> None:
 
 
 def _read_transfer(about: str, _: str) -> None:
-    """With what came back of it, also by hand."""
-    transfer = Transfer.objects.get(pk=_key(about))
-    if transfer.stripe_transfer_id:
-        transfer_sync.read_reversals(transfer=transfer, at=timezone.now(), by=BY)
+    """What came back of it, also by hand; a transfer that has been booked has its id at Stripe."""
+    transfer_sync.read_reversals(transfer=Transfer.objects.get(pk=_key(about)), at=timezone.now(), by=BY)
 
 
 _READERS: dict[str, Callable[[str, str], None]] = {

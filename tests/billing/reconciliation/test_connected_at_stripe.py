@@ -209,6 +209,37 @@ def test_transfer_fetched_back_by_hand_is_read_again(bank: Bank) -> None:
     assert not Discrepancy.objects.filter(state__in=Discrepancy.LIVE).exists()
 
 
+def test_transfer_that_stripe_lost_stays_a_difference_after_it_was_read(bank: Bank) -> None:
+    payout = paid_out(bank, "USD")
+    transfers: Any = {"type": "transfer"}
+    bank.control.remove_movement(bank.client().v1.balance_transactions.list(transfers).data[0].id)
+    reconcile(bank)
+    found = Discrepancy.objects.get()
+    assert (found.about, found.kind) == (f"transfer:{payout.transfers.get().pk}", Kind.MISSING_AT_STRIPE)
+
+    fixing.refetch(discrepancy_id=found.pk, by=finance())
+    bank.work()
+    assert Discrepancy.objects.get().state == State.OPEN
+
+
+def test_payout_without_a_name_at_stripe_is_left_as_it_is(bank: Bank) -> None:
+    payout = approved_payout(earned(bank))
+    refetching._read_payout(f"payout:{payout.pk}:created", "")
+    assert now(payout).state == PayoutRequest.State.APPROVED
+
+
+def test_account_that_has_left_keeps_nobody_else_waiting_for_missed_events(bank: Bank) -> None:
+    gone, staying = paid_out(bank, "USD"), paid_out(bank, "JPY")
+    bank.client().v1.accounts.delete(gone.stripe_account_id)
+    for payout in (gone, staying):
+        PayoutRequest.objects.filter(pk=payout.pk).update(paid_at=timezone.now())
+    return_lost(bank, staying)
+    assert gone.stripe_account_id != staying.stripe_account_id
+    replay.sweep_missed()
+    bank.work()
+    assert now(staying).state == PayoutRequest.State.FAILED
+
+
 def test_difference_in_an_account_is_timing_while_it_is_young(bank: Bank) -> None:
     payout = paid_out(bank, "USD")
     return_lost(bank, payout)
