@@ -2,6 +2,7 @@
 and Stripe: the books balance after every step, and once nothing is on its way they are Stripe's, account by account."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -209,7 +210,8 @@ class Trade(RuleBasedStateMachine):
             account = ConnectedAccount.objects.get(organization=self.one(self.organizations, pick)).stripe_account_id or ""
             self.control.account(account, papers, currencies=[each.lower() for each in UNITS])
         elif rows := list(InboundEvent.objects.filter(state__in=["processed", "ignored", "dead"]).order_by("id")):
-            replay.replay(event_id=self.one(rows, pick).pk, by=finance())
+            with suppress(replay.EventNotHandled):  # the answer to a type that this release does nothing with; nothing has changed
+                replay.replay(event_id=self.one(rows, pick).pk, by=finance())
 
     @rule(hours=st.sampled_from([0.1, 1, 25, 50, 200]))
     def time_passes(self, hours: float) -> None:
