@@ -52,6 +52,13 @@ SCHEDULES: tuple[Schedule, ...] = (
         "The file of an export is kept a day longer; its link opens nothing all the same.",
     ),
     Schedule(
+        "organization-exports-sweep",
+        "organizations.exports.sweep",
+        "*/5 * * * *",
+        "organizations",
+        "An export whose job was given up is shown as being made until the next run; asking for another one settles that too.",
+    ),
+    Schedule(
         "admin-offers-overdue",
         "organizations.admin_offers.expire_overdue",
         "20 * * * *",

@@ -66,7 +66,7 @@ def ways() -> set[str]:
     found = {f"{method.upper()} {path}" for path, item in paths.items() for method in item if method != "get"}
     for model, admin in staff_site._registry.items():
         label = model._meta.label_lower
-        found |= {f"{label}:{name}" for name in admin.actions_detail} | {f"{label}:{one.__name__}" for one in admin.actions}
+        found |= {f"{label}:{name}" for name in admin.buttons} | {f"{label}:{one.__name__}" for one in admin.actions}
         found |= {f"edit {label}"} if admin.edit_fields else set()
         found |= {f"add {label}"} if admin.add_permission is not None else set()
     return found

@@ -212,7 +212,7 @@ def dialogs(site: ConsoleSite, by: Actor) -> list[str]:
     """The dialog of each button, on an object that it is offered for; where there is none, it says why not."""
     found = []
     for admin in screens(site):
-        for name in admin.actions_detail:
+        for name in admin.buttons:
             button = getattr(admin, name).button
             rows = latest(admin, by)
             row = next((row for row in rows if button.possible(row)), rows[0])
