@@ -41,9 +41,9 @@ def queue(
 ) -> Message | None:
     """Write the mail and have it sent; in the caller's transaction, so it exists if and only if that commits.
 
-    kind: the templates' name. opens: the link or code in the context that works for whoever has it; no console shows it, and it is
-    taken out of what is kept once the mail has gone. dedupe_key:
-    None is returned, and nothing sent, where a message with it was written before.
+    kind: the templates' name. dedupe_key: None is returned, and nothing sent, where a message with it was written before.
+    opens: the link or code in the context that works for whoever has it; no console shows it, and it is taken out of what is kept
+    once the mail has gone.
     Raises TemplateDoesNotExist for an unknown kind.
     """
     message = Message(

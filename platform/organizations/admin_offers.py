@@ -121,10 +121,8 @@ def _own(offer_id: UUID, by: Actor) -> AdminOffer:
     key = AdminOffer.objects.of(by).filter(pk=offer_id).values_list("organization_id", flat=True).first()
     if key is None or not Organization.objects.select_for_update(of=["self"], no_key=True).filter(pk=key, is_active=True).exists():
         raise NotFound("offer")
-    mine = (
-        AdminOffer.objects.of(by).select_for_update(of=["self"]).select_related("organization", "offered_by")
-    )  # they may have left meanwhile
-    found = mine.filter(pk=offer_id).first()
+    mine = AdminOffer.objects.of(by).select_for_update(of=["self"])  # they may have left meanwhile
+    found = mine.select_related("organization", "offered_by").filter(pk=offer_id).first()
     if found is None:
         raise NotFound("offer")
     if not found.is_open(at=timezone.now()):

@@ -10,11 +10,12 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from core.errors import InvalidInput, NotFound
+from audit.models import AuditEntry
+from core.errors import InvalidInput, NotFound, PermissionRefused
 from events import authoring, publishing
 from events.models import Event
 from organizations import admin_offers, closing, invitation_answers, invitation_links, invitations, members
-from organizations.models import AdminOffer, Invitation, Membership
+from organizations.models import AdminOffer, Invitation, Membership, OrganizationClosing
 from tests.admin_ext import making
 from tests.factories.people import UserFactory, actor, personas
 from tests.races.waiting import somebody_waits_for_us
@@ -73,6 +74,35 @@ def test_nor_do_two_who_leave_or_write_past_the_operations(race: Any) -> None:
     assert Membership.objects.filter(organization=people.organization, role="admin", ended_at=None).count() == 1
 
 
+def test_nor_do_two_who_take_the_role_from_each_other(race: Any) -> None:
+    people = personas(payouts_usable=False)
+    Membership.objects.filter(user=people.bob).update(role="admin")
+    alice, bob = (Membership.objects.get(user=user) for user in (people.alice, people.bob))
+    by, other = (actor(people.alice), actor(people.bob)), (bob.pk, alice.pk)
+
+    found = race(2, lambda number: members.change_role(membership_id=other[number], role="organizer", by=by[number]))
+
+    assert sum(isinstance(one, Membership) for one in found) == 1
+    assert sum(isinstance(one, PermissionRefused) for one in found) == 1
+    assert Membership.objects.filter(organization=people.organization, role="admin", ended_at=None).count() == 1
+
+
+@pytest.mark.gap("7.2")
+def test_who_leaves_while_being_removed_goes_once(race: Any) -> None:
+    people = personas(payouts_usable=False)
+    bob = Membership.objects.get(user=people.bob)
+    calls = (
+        lambda: members.remove(membership_id=bob.pk, by=people.as_alice),
+        lambda: members.leave(organization_id=people.organization.pk, by=people.as_bob),
+    )
+
+    found = race(2, lambda number: calls[number]())
+
+    assert sum(isinstance(one, Membership) for one in found) == 1
+    assert sum(isinstance(one, (members.MembershipEnded, NotFound)) for one in found) == 1
+    assert AuditEntry.objects.filter(object_id=bob.pk, action__in=["membership.removed", "membership.left"]).count() == 1
+
+
 @pytest.mark.gap("2.3")
 def test_two_who_accept_one_invitation_make_one_member(race: Any) -> None:
     people = personas(payouts_usable=False)
@@ -127,6 +157,20 @@ def test_two_accounts_that_accept_one_invitation_leave_it_with_whom_it_is_for(ra
     refused = (invitation_answers.InvitedAtAnotherAddress, invitations.InvitationClosed)
     assert all(isinstance(one, refused) for one in (found[1], found[3]))
     assert not Membership.objects.filter(user_id=thief.user_id).exists()
+
+
+def test_an_offer_that_is_accepted_twice_passes_the_role_on_once(race: Any) -> None:
+    people = personas(payouts_usable=False)
+    bob = Membership.objects.get(user=people.bob)
+    made = admin_offers.offer(membership_id=bob.pk, becomes="organizer", by=people.as_alice)
+
+    found = race(3, lambda number: admin_offers.accept(offer_id=made.pk, by=people.as_bob))
+
+    assert sum(isinstance(one, AdminOffer) for one in found) == 1
+    assert sum(isinstance(one, admin_offers.OfferClosed) for one in found) == 2
+    roles = dict(Membership.objects.filter(organization=people.organization, ended_at=None).values_list("user_id", "role"))
+    assert (roles[people.bob.pk], roles[people.alice.pk]) == ("admin", "organizer")
+    assert AuditEntry.objects.filter(action="membership.role_changed").count() == 2
 
 
 def test_an_offer_is_not_accepted_by_somebody_who_is_removed_meanwhile(race: Any) -> None:
@@ -188,3 +232,46 @@ def test_nothing_is_published_in_an_organization_that_is_closed_meanwhile(waits_
 
     assert isinstance(refused, NotFound)
     assert Event.objects.get(pk=event.pk).state == "draft"
+
+
+@pytest.mark.gap("7.4")
+def test_nobody_is_invited_to_an_organization_that_is_closed_meanwhile(waits_behind: Any) -> None:
+    people = personas(payouts_usable=False)
+
+    refused = waits_behind(
+        lambda: closing.close(organization_id=people.organization.pk, confirmation=people.organization.name, by=people.as_alice),
+        lambda: invitations.invite(
+            organization_id=people.organization.pk, email="ada@example.org", role="organizer", by=actor(people.alice)
+        ),
+    )
+
+    assert isinstance(refused, NotFound)
+    assert not Invitation.objects.exists()
+
+
+@pytest.mark.gap("7.4")
+def test_closing_takes_back_the_invitation_that_it_waited_for(waits_behind: Any) -> None:
+    people = personas(payouts_usable=False)
+
+    closed = waits_behind(
+        lambda: invitations.invite(organization_id=people.organization.pk, email="ada@example.org", role="organizer", by=people.as_alice),
+        lambda: closing.close(organization_id=people.organization.pk, confirmation=people.organization.name, by=people.as_alice),
+    )
+
+    assert isinstance(closed, OrganizationClosing)
+    assert Invitation.objects.get().state == "revoked"
+
+
+@pytest.mark.gap("7.4")
+def test_nobody_joins_an_organization_that_is_closed_meanwhile(waits_behind: Any) -> None:
+    people = personas(payouts_usable=False)
+    made = invitations.invite(organization_id=people.organization.pk, email="ada@example.org", role="admin", by=people.as_alice)
+    ada, token = actor(UserFactory(email="ada@example.org")), invitation_links.token(made)
+
+    refused = waits_behind(
+        lambda: closing.close(organization_id=people.organization.pk, confirmation=people.organization.name, by=people.as_alice),
+        lambda: invitation_answers.accept(token=token, by=ada),
+    )
+
+    assert isinstance(refused, (NotFound, invitations.InvitationClosed))
+    assert not Membership.objects.filter(user_id=ada.user_id).exists()
