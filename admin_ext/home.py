@@ -29,7 +29,7 @@ class WorkQueue:
     title: str
     model: type[Any]
     permission: Permission
-    rows: Callable[[QuerySet[Any]], QuerySet[Any]]
+    rows: Callable[[Any], QuerySet[Any]]
     query: str
     empty: str
     since: str = "created_at"

@@ -61,7 +61,7 @@ def remove_logo(*, organization_id: UUID, by: Actor) -> Organization:
     return organization
 
 
-def _forget_later(name: str) -> None:
+def _forget_later(name: str | None) -> None:
     if name:
         jobs.enqueue(forget, name=name)
 
