@@ -72,4 +72,5 @@ STEP_UP = {
     "plan.edit",
     "quota.override",
     "trial.extend",
+    "user.unlock",
 }
