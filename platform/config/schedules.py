@@ -38,11 +38,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         "An invitation whose time is over keeps its seat until the next run; its link opens nothing all the same.",
     ),
     Schedule(
-        "organizations-anonymise",
-        "organizations.closing.anonymise_due",
-        "10 4 * * *",
-        "organizations",
-        "What names a closed organization is kept a day longer.",
+        "organizations-anonymise", "organizations.closing.anonymise_due", "10 4 * * *", "organizations", "Its name is kept a day longer."
     ),
     Schedule(
         "organization-exports-expire",
@@ -52,11 +48,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         "The file of an export is kept a day longer; its link opens nothing all the same.",
     ),
     Schedule(
-        "organization-exports-sweep",
-        "organizations.exports.sweep",
-        "*/5 * * * *",
-        "organizations",
-        "An export whose job was given up is shown as being made until the next run; asking for another one settles that too.",
+        "organization-exports-sweep", "organizations.exports.sweep", "*/5 * * * *", "organizations", "A failed export is told of later."
     ),
     Schedule(
         "admin-offers-overdue",
