@@ -83,6 +83,8 @@ def consoles(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterato
     making.invitation(north, alice, "asked@example.org")
     making.admin_offer(north, alice, making.user("otto"))
     making.acting_grant(north, making.user("sol", groups=("support",)))
+    making.trial(north)
+    making.drift(north)
     _sales(north, alice, acting(francis))
     _payouts(north, acting(francis))
     _machinery()
