@@ -38,11 +38,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         "An invitation whose time is over keeps its seat until the next run; its link opens nothing all the same.",
     ),
     Schedule(
-        "organizations-anonymise",
-        "organizations.closing.anonymise_due",
-        "10 4 * * *",
-        "organizations",
-        "What names a closed organization is kept a day longer.",
+        "organizations-anonymise", "organizations.closing.anonymise_due", "10 4 * * *", "organizations", "Its name is kept a day longer."
     ),
     Schedule(
         "organization-exports-expire",
@@ -50,6 +46,9 @@ SCHEDULES: tuple[Schedule, ...] = (
         "25 4 * * *",
         "organizations",
         "The file of an export is kept a day longer; its link opens nothing all the same.",
+    ),
+    Schedule(
+        "organization-exports-sweep", "organizations.exports.sweep", "*/5 * * * *", "organizations", "A failed export is told of later."
     ),
     Schedule(
         "admin-offers-overdue",
