@@ -122,6 +122,7 @@ DOMAIN: dict[str, Meaning] = {
     "LIMIT_REACHED": Meaning(402, "The plan allows no more; `details.current` and `details.limit` say how much is used of how much."),
     "NO_TRIAL_RUNNING": Meaning(409, "There is no trial that could be made longer."),
     "PLAN_CHOSEN": Meaning(409, "The organization has a plan already; `details.state` says how it stands."),
+    "TRIAL_AT_STRIPE": Meaning(409, "A card was given for the trial; Stripe ends it on the day that it was told."),
     "TRIAL_USED": Meaning(409, "This person had the trial of this plan already."),
     "PLAN_INACTIVE": Meaning(402, "The plan has run out; nothing new can be made until it is paid for."),
     "MONEY_LEFT_IN_ACCOUNT": Meaning(409, "The books still hold money in the account that was taken away; finance settles that first."),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from audit.actor import Actor
 from audit.recording import record
 from billing import access
-from billing.models import Plan, PlanAccess, TrialUse
+from billing.models import Plan, PlanAccess, Subscription, TrialUse
 from billing.plan_catalogue import PlanNotForSale
 from core.errors import DomainError, InvalidInput, NotFound
 from organizations.models import Organization
@@ -45,6 +45,17 @@ class NoTrialRunning(DomainError):
 
     def __init__(self) -> None:
         super().__init__("Only a trial that runs can be made longer.")
+
+
+class TrialAtStripe(DomainError):
+    """A card was given during the trial: Stripe ends it, and charges, on the day that it was told."""
+
+    code, http_status = "TRIAL_AT_STRIPE", 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A card was given for this trial, so Stripe ends it; give it more time at Stripe, and it is taken over from there."
+        )
 
 
 @transaction.atomic
@@ -86,7 +97,10 @@ def _tried(code: str, organization: Organization) -> Plan:
 
 @transaction.atomic
 def extend(*, access_id: UUID, days: int, reason: str, by: Actor) -> PlanAccess:
-    """Staff give a trial more time, for a reason. Raises NotFound, PermissionRefused, InvalidInput, NoTrialRunning."""
+    """Staff give a trial more time, for a reason; the clock ends it, not Stripe.
+
+    Raises NotFound, PermissionRefused, InvalidInput, NoTrialRunning, TrialAtStripe.
+    """
     rows = PlanAccess.objects.visible_to(by).select_for_update(of=["self"]).select_related("organization", "plan")
     row = rows.filter(pk=access_id).first()
     if row is None:
@@ -98,6 +112,8 @@ def extend(*, access_id: UUID, days: int, reason: str, by: Actor) -> PlanAccess:
         raise InvalidInput("Say why; it stands in the audit log.", field="reason")
     if row.state != PlanAccess.State.TRIAL or row.trial_ends_at is None:
         raise NoTrialRunning
+    if Subscription.objects.live().filter(organization_id=row.organization_id).exists():
+        raise TrialAtStripe
     before: datetime = row.trial_ends_at
     row.trial_ends_at = row.period_ends_at = before + timedelta(days=days)
     row.save(update_fields=["trial_ends_at", "period_ends_at", "updated_at"])

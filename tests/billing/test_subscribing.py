@@ -15,6 +15,7 @@ from ledger import balances
 from ledger.chart import STRIPE_BALANCE, SUBSCRIPTION_REVENUE
 from sandbox.stripe.server import Sandbox
 from tests.billing.subscribers import BACK, ask, heard, pay, standing
+from tests.factories.billing import finance
 from tests.factories.entitlements import allowance
 from tests.factories.people import Personas
 from tests.factories.plans import plan
@@ -56,6 +57,17 @@ class TestCheckout:
         assert row.trial_ends_at is not None
         assert (made.status, made.trial_ends_at) == ("trialing", row.trial_ends_at.replace(microsecond=0))
         assert standing(people).state == "trial"
+
+    def test_leaves_the_end_of_a_trial_to_stripe_from_then_on(
+        self, sandbox: Sandbox, people: Personas, plans: dict[str, Plan], webhooks: Any, run_jobs: Any
+    ) -> None:
+        row = trials.start(organization_id=people.organization.pk, plan="small", by=people.as_alice)
+        pay(sandbox, ask(people))
+        heard(webhooks, run_jobs)
+        before = standing(people).trial_ends_at
+        with pytest.raises(trials.TrialAtStripe):
+            trials.extend(access_id=row.pk, days=7, reason="Was ill", by=finance())
+        assert standing(people).trial_ends_at == before
 
     @pytest.mark.rule("M16")
     def test_is_refused_where_there_is_a_subscription(self, people: Personas, subscribed: Callable[[], Subscription]) -> None:
