@@ -29,6 +29,17 @@ from tests.factories.people import actor
 
 pytestmark = [pytest.mark.django_db, pytest.mark.rule("S1")]
 
+SECRETS = [
+    "Rival Academy",
+    "Rival masterclass",
+    "payer@rival.example",
+    "Rival Payer",
+    "person@rival.example",
+    "charlie-of-rival@example.org",
+    "invited-by-rival@example.org",
+    "Offered-by-rival",
+]
+
 
 @pytest.fixture(autouse=True)
 def sells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,17 +89,7 @@ def world(rival: Organization, charlie: User) -> World:
         *people_of(rival, charlie),
         AuditEntry.objects.about(refund).get(),
     ]
-    secrets = [
-        "Rival Academy",
-        "Rival masterclass",
-        "payer@rival.example",
-        "Rival Payer",
-        "person@rival.example",
-        "charlie-of-rival@example.org",
-        "invited-by-rival@example.org",
-        "Offered-by-rival",
-    ]
-    return World({type(row): row for row in rows}, secrets)
+    return World({type(row): row for row in rows}, SECRETS)
 
 
 def people_of(rival: Organization, charlie: User) -> list[Model]:
