@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db.models import Case, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from billing.models import Payment, PayoutRequest, StripeBalance
 from core.money import Money
@@ -157,11 +158,14 @@ def of_payee(payment: Payment, entries: Sequence[Entry]) -> int:
 
 
 def note(payment: Payment, entries: Sequence[Entry]) -> None:
-    """Add to the payment what these entries give the payee (or take back). Whoever posts about a payment calls this, under its lock."""
+    """Add to the payment what these entries give the payee (or take back). Whoever posts about a payment calls this, under its lock.
+
+    PostgreSQL adds, so that a second object of the same row cannot take back what another noted.
+    """
     change = of_payee(payment, entries)
     if change:
-        payment.earned += change
-        payment.save(update_fields=["earned", "updated_at"])
+        Payment.objects.filter(pk=payment.pk).update(earned=F("earned") + change, updated_at=timezone.now())
+        payment.earned = Payment.objects.values_list("earned", flat=True).get(pk=payment.pk)
 
 
 def move_release(*, group: str, at: datetime | None) -> int:

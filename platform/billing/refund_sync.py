@@ -16,7 +16,9 @@ from ledger import posting
 
 def _locked(refund_id: UUID) -> tuple[Payment, Refund]:
     payment = Payment.objects.select_for_update(of=["self"]).get(refunds=refund_id)  # the root first: refunds of one payment queue here
-    return payment, Refund.objects.select_related("payment").get(pk=refund_id)
+    refund = Refund.objects.get(pk=refund_id)
+    refund.payment = payment  # one object of the row: what two of them saved, the later would take back
+    return payment, refund
 
 
 @transaction.atomic
@@ -93,7 +95,6 @@ def settle(*, refund_id: UUID, at: datetime, by: Actor) -> Refund:
     refund.succeed(at=at)
     refund.save(update_fields=["state", "succeeded_at", "updated_at"])
     payments.restate(payment=payment, at=at, by=by)
-    refund.payment = payment
     payment_fees.pass_on(refund=refund, at=at)
     record(
         refund, "refund.settled", by=by, organization_id=payment.organization_id, before={"state": before}, after={"state": refund.state}
@@ -117,7 +118,6 @@ def fail(*, refund_id: UUID, attempt: int, why: str, at: datetime, by: Actor, an
     refund.save(update_fields=["state", "failed_at", "failure_reason", "failure_balance_transaction_id", "updated_at"])
     payments.restate(payment=payment, at=at, by=by)
     refund_entries.reverse(refund, at=at)
-    refund.payment = payment
     payment_fees.take_back(refund=refund, at=at)
     record(
         refund,

@@ -12,6 +12,7 @@ from audit.models import AuditEntry
 from billing import refund_approval, refund_submission, refund_sync, refunds
 from billing.gateway.base import GatewayRefund
 from billing.models import Payment, Refund
+from billing.payout_invariants import earned_matches
 from core.models import Job
 from ledger import balances, posting
 from ledger.chart import REFUNDS_IN_FLIGHT, STRIPE_BALANCE
@@ -19,6 +20,7 @@ from ledger.models import LedgerTransaction
 from tests.billing.conftest import Shop, Till
 from tests.billing.test_refund_books import answer_for, hear, left
 from tests.factories.billing import SYSTEM, again, finance, paid_payment, payment_at_stripe, requested_refund
+from tests.factories.organizations import OrganizationFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -264,14 +266,18 @@ class TestAtStripe:
         assert again(refund).state == outcome
         books()
 
-    def test_takes_back_a_refund_that_fails_days_later(self, till: Till, books: Callable[[], None]) -> None:
-        payment = payment_at_stripe(till.sandbox)
+    @pytest.mark.parametrize("policy", ["platform", "organizer"])
+    def test_takes_back_a_refund_that_fails_days_later(self, till: Till, books: Callable[[], None], policy: str) -> None:
+        payment = payment_at_stripe(till.sandbox, organization=OrganizationFactory.create(refund_fee_policy=policy))
+        earned = again(payment).earned
         refund = requested_refund(payment)
         till.settle()
         assert again(payment).state == "refunded"
         till.control.fail_refund(again(refund).stripe_refund_id or "")
         till.settle()
         assert (again(refund).state, again(payment).state, again(payment).amount_refunded) == ("failed", "succeeded", 0)
+        assert again(payment).earned == earned
+        assert list(earned_matches()) == []
         books()
         refund_approval.retry(refund_id=refund.pk, by=finance())
         till.settle()
