@@ -27,6 +27,7 @@ from core.errors import NotFound
 from core.models import Job
 
 QUEUES = ("money", "default", "bulk")
+FULL = 100  # messages
 type Id = UUID | str | int | None
 
 
@@ -119,6 +120,12 @@ def enqueue_scheduled(name: str) -> None:
         is_open = Job.objects.filter(name=name, ids={}, state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
         if name == name_of(sweep) or not is_open:
             enqueue(_tasks[name].function)
+
+
+def is_full(queue: str) -> bool:
+    """Whether so many messages wait in the queue that whoever can wait should: what people start one by one stands behind them."""
+    waiting: int = OrmQ.objects.filter(key=queue)[:FULL].count()
+    return waiting == FULL
 
 
 def backoff(attempt: int) -> timedelta:
