@@ -33,9 +33,12 @@ demo: install  ## the whole product on this machine, with sample data; Ctrl-C st
 browser: install
 	@.ci/find-browser >/dev/null
 
-test: install browser  ## everything, browser tests too; DATABASE_URL=… runs it on that server
-	@export CHROMIUM="$$(.ci/find-browser)"; $(PYTHON) -m tests.halves $(ARGS)
-	@$(PYTHON) -m tests.coverage_bounds
+test: install browser  ## everything, browser tests too; DATABASE_URL=… runs it on that server; COVERAGE=1 holds it to its bounds
+	@export CHROMIUM="$$(.ci/find-browser)"; $(PYTHON) -m tests.halves $(if $(COVERAGE),--measure) $(ARGS)
+	@$(if $(COVERAGE),$(PYTHON) -m tests.coverage_bounds,:)
+
+coverage:  ## the tests, and the bounds of what they must run through
+	@$(MAKE) --no-print-directory test COVERAGE=1
 
 soak: install browser  ## the same with the large sizes of tests/sizes.py
 	@export CHROMIUM="$$(.ci/find-browser)" SOAK=1; $(PYTHON) -m pytest tests $(ARGS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
-from bench.processes import ROOT, answers, cpu_seconds, free_port, running, until
+from bench.processes import ROOT, answers, cpu_seconds, free_port, running, until, yields
 from config import embedded_postgres
 
 DATABASE = "bench"
@@ -53,8 +53,9 @@ class Bed:
 
     @contextmanager
     def stripe(self) -> Iterator[int]:
-        """The stand-in for Stripe, empty, in a process of its own."""
-        with running([sys.executable, "-m", "sandbox.stripe", "--port", str(self.stripe_port)], {}) as child:
+        """The stand-in for Stripe, empty, in a process of its own; so nice that it takes little from us, since Stripe works elsewhere."""
+        with running(["nice", "-n", "19", sys.executable, "-m", "sandbox.stripe", "--port", str(self.stripe_port)], {}) as child:
+            yields(child, 19)
             until(lambda: answers(self.stripe_port))
             yield child.pid
 

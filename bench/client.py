@@ -68,6 +68,32 @@ class Connection:
         return body
 
 
+def arrive(port: int, one: bytes, *, count: int, rate: float) -> list[tuple[float, Answer]]:
+    """Send the request `count` times, `rate` a second, whether or not the earlier ones were answered; with each the seconds from when
+    it was due, so that a wait for a free connection counts too.
+    """
+    found: list[tuple[float, Answer]] = []
+    lanes = 4
+    started = time.perf_counter() + 0.1
+
+    def work(first: int) -> None:
+        connection = Connection(port)
+        for number in range(first, count, lanes):
+            due = started + number / rate
+            time.sleep(max(0.0, due - time.perf_counter()))
+            late = time.perf_counter() - due
+            answer = connection.send(one)
+            found.append((late + answer.first_byte, answer))
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(lanes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
 def blast(port: int, requests: Sequence[bytes], *, connections: int) -> tuple[float, list[Answer]]:
     """Send all requests over so many connections at once; seconds until the last answer, and the answers in no order."""
     answers: list[Answer] = []

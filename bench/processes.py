@@ -35,6 +35,12 @@ def running(arguments: list[str], environment: Mapping[str, str]) -> Iterator[su
         child.wait(10)
 
 
+def yields(child: subprocess.Popen[bytes], niceness: int) -> None:
+    """Its session is that nice on return, where this system weighs sessions against each other."""
+    with suppress(OSError):
+        Path(f"/proc/{child.pid}/autogroup").write_text(str(niceness))
+
+
 def until(condition: Callable[[], object], *, seconds: float = 120, pause: float = 0.02) -> None:
     """Wait for the condition. Raises TimeoutError."""
     end = time.monotonic() + seconds

@@ -1,6 +1,7 @@
 """The whole suite as two runs side by side: what waits for processes, browsers and clocks, and what computes. Each has its own database.
 
-`python -m tests.halves [pytest's options]`; the first run's output streams, the other's is printed when both are done.
+`python -m tests.halves [--measure] [pytest's options]`; the first run's output streams, the other's is printed when both are done.
+With --measure both note which branches they run, which costs a third more time; tests.coverage_bounds judges it.
 """
 
 import os
@@ -25,12 +26,13 @@ def paths_of(half: str) -> list[str]:
 
 def start(half: str, options: list[str], out: int | None) -> subprocess.Popen[bytes]:
     environment = os.environ | {"TEST_HALF": half, "COVERAGE_FILE": f".coverage.{half}"}
-    command = [sys.executable, "-m", "pytest", *paths_of(half), "--cov", "--cov-report=", "-o", f"cache_dir=.pytest_cache/{half}", *options]
+    command = [sys.executable, "-m", "pytest", *paths_of(half), "-o", f"cache_dir=.pytest_cache/{half}", *options]
     return subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT if out else None)
 
 
 def main() -> None:
-    options = sys.argv[1:]
+    measure = sys.argv[1:2] == ["--measure"]
+    options = ["--cov", "--cov-report=", *sys.argv[2:]] if measure else sys.argv[1:]
     with tempfile.TemporaryFile() as kept:
         other = start("waiting", options, kept.fileno())
         ended = start("computing", options, None).wait()
@@ -38,7 +40,8 @@ def main() -> None:
         kept.seek(0)
         sys.stdout.buffer.write(kept.read())
         sys.stdout.flush()
-    subprocess.run([sys.executable, "-m", "coverage", "combine", "--quiet"], check=True)
+    if measure:
+        subprocess.run([sys.executable, "-m", "coverage", "combine", "--quiet"], check=True)
     sys.exit(ended or ended_other)
 
 

@@ -5,6 +5,7 @@ done and marked, or neither, and whoever goes on takes the next one. Nothing is 
 """
 
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,8 @@ from organizations.permissions import require
 
 MOST = 100_000
 BATCH = 200
+CHUNK = 20  # rows between two looks at the queue
+PAUSE = timedelta(seconds=1)
 _PLANNED = ["state", "label", "effect", "message", "amount", "currency", "detail"]
 SECONDS = 20.0  # one job's share; then the next job goes on, so that other work gets its turn
 
@@ -214,13 +217,17 @@ def _plan_item(kind: BulkKind, item: BulkItem, obj: Any, run: BulkRun, by: Actor
 
 @jobs.task(queue="bulk", outside=True)
 def work(*, run_id: UUID) -> None:
-    """Do the planned rows, one transaction each. Repeatable: a row that is done is never done again."""
+    """Do the planned rows, one transaction each. Repeatable: a row that is done is never done again.
+
+    Never far ahead of what its rows start at Stripe: a refund that somebody asks for meanwhile waits behind few of them, and the
+    database has room for those who read.
+    """
     run = BulkRun.objects.select_related("asked_by").filter(pk=run_id, state=BulkRun.State.RUNNING).first()
     if run is None:
         return
     until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        batch = run.items.filter(state=BulkItem.State.PLANNED).order_by("position").values_list("pk", flat=True)[:BATCH]
+    while time.monotonic() < until and not jobs.is_full("money"):
+        batch = run.items.filter(state=BulkItem.State.PLANNED).order_by("position").values_list("pk", flat=True)[:CHUNK]
         keys = list(batch)
         if not keys:
             _close(run_id)
@@ -229,7 +236,7 @@ def work(*, run_id: UUID) -> None:
         for key in keys:
             _do(key, run, by)
     with transaction.atomic():
-        jobs.enqueue(work, run_id=run_id)
+        jobs.enqueue(work, run_id=run_id, run_after=timezone.now() + PAUSE if jobs.is_full("money") else None)
 
 
 @transaction.atomic

@@ -8,4 +8,6 @@ class ProjectConfig(AppConfig):
     verbose_name = "project"
 
     def ready(self) -> None:
-        from config import checks  # noqa: F401  registers the system checks
+        from config import checks, niceness  # noqa: F401  registers the system checks
+
+        niceness.extend_to_session()

@@ -27,6 +27,7 @@ from core.errors import NotFound
 from core.models import Job
 
 QUEUES = ("money", "default", "bulk")
+FULL = 100  # messages
 type Id = UUID | str | int | None
 
 
@@ -124,6 +125,12 @@ def enqueue_scheduled(name: str) -> None:
     with transaction.atomic():
         if name == name_of(sweep) or not has_open(_tasks[name].function):
             enqueue(_tasks[name].function)
+
+
+def is_full(queue: str) -> bool:
+    """Whether so many messages wait in the queue that whoever can wait should: what people start one by one stands behind them."""
+    waiting: int = OrmQ.objects.filter(key=queue)[:FULL].count()
+    return waiting == FULL
 
 
 def backoff(attempt: int) -> timedelta:

@@ -8,12 +8,15 @@ from unittest.mock import patch
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
 
 from admin_ext.console import bulk_runs
 from admin_ext.models import BulkItem, BulkRun
 from audit.models import AuditEntry
 from billing import refund_approval
 from billing.models import InboundEvent, Payment, Refund
+from core import jobs
 from core.models import Job
 from tests.admin_ext import making
 from tests.admin_ext.conftest import People, acting, sign_in
@@ -237,6 +240,25 @@ class TestWork:
         assert Job.objects.filter(name="admin_ext.console.bulk_runs.work").count() == before + 1
         bulk_runs.work(run_id=run.pk)
         assert now(run).state == BulkRun.State.DONE
+
+    def test_waits_while_others_would_stand_behind_it(self, people: People, waiting: list[Refund], monkeypatch: pytest.MonkeyPatch) -> None:
+        finance = sign_in(people.finance)
+        run = select(finance, REFUNDS, "refund_approve", waiting)
+        bulk_runs.plan(run_id=run.pk)
+        press(finance, run, "confirm")
+        monkeypatch.setattr(bulk_runs, "CHUNK", 1)
+        monkeypatch.setattr(jobs, "FULL", OrmQ.objects.filter(key="money").count() + 2)
+
+        bulk_runs.work(run_id=run.pk)
+        assert states(run) == ["done", "done", "planned"], "each approved one is a message for the queue of money"
+        later = Job.objects.filter(name="admin_ext.console.bulk_runs.work").latest("pk")
+        assert later.run_after > timezone.now()
+        bulk_runs.work(run_id=run.pk)
+        assert states(run) == ["done", "done", "planned"]
+
+        OrmQ.objects.filter(key="money").delete()
+        bulk_runs.work(run_id=run.pk)
+        assert states(run) == ["done"] * 3
 
     def test_refunds_exactly_what_the_preview_showed(self, people: People) -> None:
         payment = making.payment(people.north, amount=5000)

@@ -28,7 +28,7 @@ from tests.sizes import SIZES
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.gap("9.8"), pytest.mark.rule("M10")]
 ROWS, AMOUNT = SIZES.bulk_refunds, 5_000
-SECONDS = 60 + ROWS / 10  # how long a worker may take
+SECONDS = 60 + ROWS / 2  # how long workers may take
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,7 @@ def sold(sandbox: Sandbox) -> list[Payment]:
     disputed = payment_at_stripe(sandbox, organization=organization, amount=AMOUNT)
     sandbox.control.open_dispute(disputed.stripe_charge_id or "")
     work_off(sandbox)
+    Payment.objects.update(purpose="registration")  # what a real worker knows; their places are long gone
     return made
 
 
@@ -71,6 +72,10 @@ def result(client: Client, run: BulkRun) -> list[dict[str, str]]:
     answer = client.get(f"/staff/admin_ext/bulkrun/{run.public_id}/result.csv")
     text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def on_their_way() -> bool:
+    return Refund.objects.filter(state__in=[Refund.State.REQUESTED, Refund.State.SUBMITTING, Refund.State.UNKNOWN]).exists()
 
 
 def previewed(client: Client, rows: list[Payment]) -> BulkRun:
@@ -103,7 +108,7 @@ class TestBulkRefund:
         middle = run.items.filter(state=BulkItem.State.PLANNED).order_by("position")[ROWS // 2]
         press(client, run, "confirm")
 
-        with payment_locked(Payment.objects.get(pk=middle.object_id)), worker("bulk") as child:
+        with payment_locked(Payment.objects.get(pk=middle.object_id)), worker("money"), worker("bulk") as child:
             until(somebody_waits_for_a_lock, "the worker has come to the middle row", seconds=SECONDS)
             assert progress(client, run) == (ROWS // 2, ROWS)
             kill_group(child)
@@ -111,8 +116,9 @@ class TestBulkRefund:
         assert progress(client, run) == (ROWS // 2, ROWS)
 
         press(client, run, "go_on")
-        with worker("bulk"):
+        with worker("money"), worker("bulk"):
             shown = watched(client, run)
+            until(lambda: not on_their_way(), "each is at Stripe", seconds=SECONDS)
         assert shown == sorted(shown), "it only ever goes forward"
         self.the_file_says_what_happened(result(client, run), by_hand)
 
