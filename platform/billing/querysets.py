@@ -152,6 +152,19 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         return self.filter(ended_at=None, asked_at__lt=before).exclude(status="incomplete_expired").order_by("asked_at")
 
 
+class SeatAccountQuerySet(models.QuerySet["SeatAccount"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.SUBSCRIPTION_VIEW)
+
+
+class SeatDriftQuerySet(models.QuerySet["SeatDrift"]):
+    def visible_to(self, by: Actor) -> Self:
+        return self if by.sees_all else self.none()
+
+    def open(self) -> Self:
+        return self.filter(state="open")
+
+
 class PlanChangeQuerySet(models.QuerySet["PlanChange"]):
     def visible_to(self, by: Actor) -> Self:
         return scoped(self, by, Permission.SUBSCRIPTION_VIEW, organization="subscription__organization_id")

@@ -100,10 +100,10 @@ def check(line: InvitationLine, *, by: Actor) -> Role:
     return role
 
 
-def invite(*, line_id: UUID, by: Actor) -> Invitation:
-    """Invite the person of a line. Raises NotFound and what invitations.invite raises."""
+def invite(*, line_id: UUID, by: Actor, buy_seat: bool = False) -> Invitation:
+    """Invite the person of a line; buy_seat: as in invitations.invite. Raises NotFound and what invitations.invite raises."""
     line = InvitationLine.objects.visible_to(by).get(pk=line_id)
-    return invitations.invite(organization_id=line.organization_id, email=line.email, role=_role_typed(line), by=by)
+    return invitations.invite(organization_id=line.organization_id, email=line.email, role=_role_typed(line), by=by, buy_seat=buy_seat)
 
 
 def _role_typed(line: InvitationLine) -> str:
