@@ -106,6 +106,11 @@ def invite(*, line_id: UUID, by: Actor, buy_seat: bool = False) -> Invitation:
     return invitations.invite(organization_id=line.organization_id, email=line.email, role=_role_typed(line), by=by, buy_seat=buy_seat)
 
 
+def takes_seat(line: InvitationLine) -> bool:
+    """Whether its role, as it is written, is one that takes a seat."""
+    return _role_typed(line) in (Role.ADMIN, Role.ORGANIZER, Role.COURSE_MANAGER)
+
+
 def _role_typed(line: InvitationLine) -> str:
     return line.role.lower().replace(" ", "_")
 
