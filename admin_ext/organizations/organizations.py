@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from admin_ext.billing import seats
 from admin_ext.billing.subscriptions import START_TRIAL
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
@@ -47,6 +48,9 @@ class OrganizationAdmin(ConsoleModelAdmin):
         "invite_file",
         "set_up_payouts",
         "start_trial",
+        "buy_seats",
+        "lower_seats",
+        "give_seats",
         "set_logo",
         "remove_logo",
         "grant_admin",
@@ -55,6 +59,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
         "close",
     ]
     start_trial = START_TRIAL
+    buy_seats, lower_seats, give_seats = seats.BUY, seats.LOWER, seats.GIVE
     grant_admin = operation_button(
         admin_grants.grant,
         name="grant_admin",
@@ -227,6 +232,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
                 list_url(site, Membership, query),
             ),
             self._invited(request, obj),
+            *([seats.panel(obj.pk)] if self.allowed(request, Permission.SUBSCRIPTION_VIEW, obj) else []),
             Panel(
                 "Events",
                 ["Event", "State", "Starts"],

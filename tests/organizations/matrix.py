@@ -29,6 +29,7 @@ from billing.models import (
     Plan,
     PlanAccess,
     Refund,
+    SeatAccount,
     StripeCommand,
     TaxRate,
 )
@@ -43,6 +44,7 @@ from tests.factories.accounts import usable_account
 from tests.factories.billing import finance, intent_for, paid_payment, sync
 from tests.factories.payouts import PLENTY, approved_payout, now, requested_payout
 from tests.factories.people import actor
+from tests.factories.plans import subscription
 from tests.organizations.expected import ROLES, STAFF, TABLE
 
 RELATIONS = ("own", "same organization", "same organization, narrowed", "other organization", "ended membership")
@@ -78,6 +80,11 @@ class World:
     def without_plan(self) -> None:
         """The organization is on the free plan, as nobody has chosen one yet."""
         PlanAccess.objects.filter(organization=self.north).update(organization=making.organization("Spare plan"))
+
+    def with_subscription(self, *, bought: int = 0) -> None:
+        """The organization subscribes to a plan that sells seats, and keeps so many."""
+        subscription(self.north)
+        SeatAccount.objects.filter(organization=self.north).update(bought=bought, number=bought)
 
     def without_account(self) -> None:
         """The organization's account for payouts becomes another one's."""
