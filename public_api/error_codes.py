@@ -145,6 +145,7 @@ DOMAIN: dict[str, Meaning] = {
     "REFUND_EXCEEDS_BALANCE": Meaning(409, "More than is left; `details.refundable` says how much is."),
     "REFUND_NOT_FAILED": Meaning(409, "Only a failed refund can be retried."),
     "REFUND_NOT_WAITING": Meaning(409, "The refund does not wait for approval any more."),
+    "SEAT_DRIFT_SETTLED": Meaning(409, "The numbers of seats agree already; there is nothing to mend."),
     "SEAT_LIMIT_REACHED": Meaning(
         402, "No seat is free; `details.price` and `details.due_now` say what one more costs, null where none can be bought."
     ),

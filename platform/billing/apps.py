@@ -18,6 +18,7 @@ class BillingConfig(AppConfig):
             payout_sweeps,
             plan_changes,
             plan_push,
+            seat_drifts,
             seat_following,
             seat_submission,
             subscription_sync,
@@ -37,5 +38,5 @@ class BillingConfig(AppConfig):
         belongings.register("billing", BillingBelongings())
         seating.register(Seats())
         subscription_sync.followed_by(seat_following.follow)
-        for rule in (*invariants.RULES, *payout_invariants.RULES):
+        for rule in (*invariants.RULES, *payout_invariants.RULES, *seat_drifts.RULES):
             register(*rule[:3], owner="finance", mend=rule[3])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 
 from audit.actor import Actor
 from organizations.permissions import Permission
@@ -155,6 +155,10 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 class SeatAccountQuerySet(models.QuerySet["SeatAccount"]):
     def visible_to(self, by: Actor) -> Self:
         return scoped(self, by, Permission.SUBSCRIPTION_VIEW)
+
+    def waiting(self, since: datetime) -> Self:
+        """Changes that Stripe has not taken, made before that moment."""
+        return self.exclude(version=F("pushed_version"), failure_reason="").filter(changed_at__lt=since)
 
 
 class SeatDriftQuerySet(models.QuerySet["SeatDrift"]):

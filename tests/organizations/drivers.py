@@ -40,6 +40,7 @@ SCREENS = {
     "billing.plan": "plan.view",
     "entitlements.allowance": "usage.view",
     "billing.planaccess": "subscription.view",
+    "billing.seatdrift": "ledger.view",
     "entitlements.usagedrift": "ledger.view",
     "ledger.ledgertransaction": "ledger.view",
     "ledger.ledgerentry": "ledger.view",
@@ -208,6 +209,7 @@ BUTTONS = {
         "subscription.manage", _SEATS, lambda: _SEATS, first=lambda world: world.with_subscription(bought=9)
     ),
     "organizations.organization:give_seats": Press("quota.override", _GIVEN, lambda: _GIVEN),
+    "billing.seatdrift:mend": Press("discrepancy.fix"),
     "billing.planaccess:extend_trial": Press("trial.extend", _LONGER, lambda: _LONGER),
     "entitlements.allowance:override": Press("quota.override", _QUOTA, lambda: _QUOTA),
     "billing.plan:set_price": Press("plan.edit", _PRICE, lambda: {**_PRICE, "amount": 5900}),

@@ -30,6 +30,7 @@ from billing.models import (
     PlanAccess,
     Refund,
     SeatAccount,
+    SeatDrift,
     StripeCommand,
     TaxRate,
 )
@@ -190,6 +191,7 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "entitlements.allowance": Allowance.objects.get(grant__organization_id=north.pk, resource="events"),
         "billing.planaccess": making.trial(north),
         "entitlements.usagedrift": making.drift(north),
+        "billing.seatdrift": SeatDrift.objects.create(organization=north, counted=2, ours=1, at_stripe=1),
         "events.event": event,
         "events.event:publish": draft,
         "events.event:unpublish": unsold,
