@@ -114,7 +114,7 @@ class TestMend:
         run_jobs(delayed=True)
         settled = SeatDrift.objects.get()
         assert (at_stripe(made), settled.state, settled.settled_by_id) == (1, "settled", by.user_id)
-        assert AuditEntry.objects.filter(action="seat_drift.mended", actor_id=by.user_id).exists()
+        assert AuditEntry.objects.filter(action="seat_drift.mended", user_id=by.user_id).exists()
         with pytest.raises(seat_drifts.DriftSettled):
             seat_drifts.mend(drift_id=drift.pk, by=by)
 
@@ -140,6 +140,10 @@ class TestMend:
 
 
 class TestClosingAnOrganization:
+    @pytest.fixture(autouse=True)
+    def _files(self, settings: Any, tmp_path: Any) -> None:
+        settings.MEDIA_ROOT = tmp_path  # the export is written there
+
     def close(self, people: Personas) -> None:
         closing.close(organization_id=people.organization.pk, confirmation=people.organization.name, by=people.as_alice)
 
