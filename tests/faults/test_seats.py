@@ -10,7 +10,7 @@ from billing.gateway.selection import gateway
 from billing.models import SeatAccount, Subscription
 from sandbox.stripe.server import Sandbox
 from tests.billing.subscribers import ask, heard, pay
-from tests.factories.people import Personas
+from tests.factories.people import Personas, personas
 from tests.factories.plans import plan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.gap("1.4")]
@@ -18,6 +18,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.gap("1.4")]
 
 class Killed(BaseException):
     """What a worker that is killed leaves undone."""
+
+
+@pytest.fixture
+def people() -> Personas:
+    return personas()
 
 
 @pytest.fixture
