@@ -16,6 +16,7 @@ from admin_ext.billing.plans import PlanAdmin
 from admin_ext.billing.rates import FeeScheduleAdmin, TaxRateAdmin
 from admin_ext.billing.reconciliation import ReconciliationRunAdmin
 from admin_ext.billing.refunds import RefundAdmin
+from admin_ext.billing.seat_drifts import SeatDriftAdmin
 from admin_ext.billing.stripe import CheckoutSessionAdmin, InboundEventAdmin, StripeCommandAdmin
 from admin_ext.billing.subscriptions import PlanAccessAdmin
 from admin_ext.bulk_screen import BulkRunAdmin
@@ -51,6 +52,7 @@ from billing.models import (
     ReconciliationPeriod,
     ReconciliationRun,
     Refund,
+    SeatDrift,
     StripeCommand,
     TaxRate,
 )
@@ -103,6 +105,7 @@ STAFF: Screens = (
     (TaxRate, TaxRateAdmin),
     (Plan, PlanAdmin),
     (UsageDrift, UsageDriftAdmin),
+    (SeatDrift, SeatDriftAdmin),
     (User, UserAdmin),
     (Job, JobAdmin),
     (Schedule, ScheduleAdmin),

@@ -57,6 +57,7 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Subscriptions", "card_membership", "billing.PlanAccess"),
             Screen("Usage", "data_usage", "entitlements.Allowance"),
             Screen("Usage drifts", "rule", "entitlements.UsageDrift"),
+            Screen("Seat drifts", "event_seat", "billing.SeatDrift"),
             Screen("Plans", "sell", "billing.Plan"),
         ),
     ),

@@ -25,7 +25,17 @@ class Envelope(HttpResponse):
     """An error that already has its shape."""
 
 
-ERRORS = {400: ErrorOut, 401: ErrorOut, 403: ErrorOut, 404: ErrorOut, 405: ErrorOut, 409: ErrorOut, 413: ErrorOut, 415: ErrorOut}
+ERRORS = {
+    400: ErrorOut,
+    401: ErrorOut,
+    402: ErrorOut,
+    403: ErrorOut,
+    404: ErrorOut,
+    405: ErrorOut,
+    409: ErrorOut,
+    413: ErrorOut,
+    415: ErrorOut,
+}
 ERRORS |= {422: ErrorOut, 429: ErrorOut, 500: ErrorOut, 502: ErrorOut}
 
 

@@ -133,6 +133,7 @@ DOMAIN: dict[str, Meaning] = {
     "NOT_PAYABLE": Meaning(409, "The payment is paid or ended; it cannot be paid any more."),
     "ONBOARDING_REFUSED": Meaning(409, "The payment provider does not open its set-up pages now."),
     "NO_RECEIPT_AT_STRIPE": Meaning(409, "The payment provider has no receipt for this payment; there is one once it is paid."),
+    "NO_SEAT_LEFT": Meaning(402, "No seat is free for this line of the file, and none can be bought."),
     "PAYMENT_DISPUTED": Meaning(409, "The buyer disputes the payment at the bank; a refund would pay twice."),
     "PAYOUTS_NOT_USABLE": Meaning(
         409, "The payout account cannot be paid out to in this currency yet; `details.missing` says what is asked for."
@@ -145,6 +146,12 @@ DOMAIN: dict[str, Meaning] = {
     "REFUND_EXCEEDS_BALANCE": Meaning(409, "More than is left; `details.refundable` says how much is."),
     "REFUND_NOT_FAILED": Meaning(409, "Only a failed refund can be retried."),
     "REFUND_NOT_WAITING": Meaning(409, "The refund does not wait for approval any more."),
+    "SEAT_DRIFT_SETTLED": Meaning(409, "The numbers of seats agree already; there is nothing to mend."),
+    "SEAT_LIMIT_REACHED": Meaning(
+        402, "No seat is free; `details.price` and `details.due_now` say what one more costs, null where none can be bought."
+    ),
+    "SEATS_IN_USE": Meaning(409, "People use more of the bought seats than that; `details.needed` says how many."),
+    "SEATS_NOT_SOLD": Meaning(409, "The organization's plan sells no further seats now."),
     "REGISTRATION_CLOSED": Meaning(409, "Registration is not open: too early, too late, or the event is over."),
     "REQUEST_TOKEN_REUSED": Meaning(422, "The request was sent before with other values."),
     "ROWS_IN_USE": Meaning(409, "Somebody works on the same objects at this moment; try again."),

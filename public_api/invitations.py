@@ -12,10 +12,11 @@ from pydantic import StringConstraints
 from audit.actor import Actor
 from core.errors import NotFound
 from core.public_ids import encode
-from organizations import invitation_answers, invitations
+from organizations import invitation_answers, invitations, seating
 from organizations.invitation_answers import Offered
 from organizations.models import Invitation, Organization, Role
 from organizations.permissions import Permission, require
+from organizations.seating import SeatPreview
 from public_api import idempotency
 from public_api.auth import ANYONE, SIGNED_IN, actor
 from public_api.envelope import ERRORS
@@ -44,8 +45,11 @@ class InvitationState(StrEnum):
 
 
 class InvitationIn(Body):
+    """buy_seat: one more may be bought where the role takes a seat and none is free; GET …/seats says what it costs."""
+
     email: Email
     role: RoleName
+    buy_seat: bool = False
 
 
 class InvitationOut(Schema):
@@ -70,7 +74,10 @@ class InvitationPage(Schema):
 
 
 class SeatOut(Schema):
-    """price: of one more seat for a whole period; due_now: its share of this one. Null where nothing has to be bought."""
+    """price: of one more seat for a whole period; due_now: its share of this one. Null where nothing has to be bought.
+
+    sentence: the same in words, and why none can be bought where that is so.
+    """
 
     is_counted: bool
     used: int
@@ -78,6 +85,7 @@ class SeatOut(Schema):
     bought: int
     price: MoneyOut | None
     due_now: MoneyOut | None
+    sentence: str
 
 
 class OfferedOut(Schema):
@@ -135,14 +143,32 @@ def list_invitations(request: HttpRequest, organization_id: OrganizationId, want
     throttle=INVITE,
 )
 def invite_member(request: HttpRequest, organization_id: OrganizationId, body: InvitationIn, idempotency_key: Key) -> HttpResponse:
-    """Ask a person to join by email. Where the role takes a seat that has to be bought, the answer says so and buys nothing."""
+    """Ask a person to join by email. Where none of the seats is free that its role takes, the answer is 402 with the price of
+    one more, and nothing is bought; with buy_seat it is."""
     by = actor(request)
 
     def perform() -> tuple[int, dict[str, Any]]:
-        made = invitations.invite(organization_id=organization_id, email=body.email, role=body.role.value, by=by)
+        made = invitations.invite(organization_id=organization_id, email=body.email, role=body.role.value, by=by, buy_seat=body.buy_seat)
         return 201, _shown(made)
 
     return idempotency.once(request, by=by, route="invite_member", key=idempotency_key, perform=perform).respond()
+
+
+@router.get("/organizations/{organization_id}/seats", response={200: SeatOut, **ERRORS}, operation_id="get_seats", throttle=READ)
+def get_seats(request: HttpRequest, organization_id: OrganizationId) -> dict[str, Any]:
+    """How many seats are used, included and bought, and what one more would cost, as Stripe calculates it where it answers in time."""
+    by = actor(request)
+    visible_organization(organization_id, by)
+    require(by, Permission.SUBSCRIPTION_VIEW, organization_id)
+    return _seat(seating.preview(organization_id=organization_id, role=Role.ORGANIZER, outside=True))
+
+
+def _seat(seat: SeatPreview) -> dict[str, Any]:
+    return {
+        **{name: getattr(seat, name) for name in ("is_counted", "used", "included", "bought", "sentence")},
+        "price": money(seat.price) if seat.price else None,
+        "due_now": money(seat.due_now) if seat.due_now else None,
+    }
 
 
 _ONE = "/organizations/{organization_id}/invitations/{invitation_id}"
@@ -204,11 +230,7 @@ def _offered(offered: Offered) -> dict[str, Any]:
         "organization": invitation.organization.name,
         "role": str(invitation.role),
         "role_means": offered.role_means,
-        "seat": {
-            **{name: getattr(seat, name) for name in ("is_counted", "used", "included", "bought")},
-            "price": money(seat.price) if seat.price else None,
-            "due_now": money(seat.due_now) if seat.due_now else None,
-        },
+        "seat": {**_seat(seat), "sentence": seat.for_the_invited},
         "stays_personal": offered.stays,
         "state": str(invitation.state),
         "expires_at": moment(invitation.expires_at),

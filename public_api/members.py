@@ -46,7 +46,10 @@ class MemberPage(Schema):
 
 
 class MemberIn(Body):
+    """buy_seat: as for an invitation."""
+
     role: RoleName
+    buy_seat: bool = False
 
 
 class Removal(Schema):
@@ -74,7 +77,7 @@ def change_member(request: HttpRequest, organization_id: OrganizationId, members
     """Give the member another role. The last admin keeps theirs."""
     by = actor(request)
     _of(organization_id, membership_id, by)
-    return _shown(members.change_role(membership_id=membership_id, role=body.role.value, by=by))
+    return _shown(members.change_role(membership_id=membership_id, role=body.role.value, by=by, buy_seat=body.buy_seat))
 
 
 @router.delete(_ONE, response={200: MemberOut, **ERRORS}, operation_id="remove_member", throttle=WRITE)

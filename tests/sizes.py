@@ -18,6 +18,7 @@ class Sizes:
     hypothesis_examples: int
     state_machine_examples: int
     state_machine_steps: int
+    seat_histories: int  # months of random changes, each compared with the invoice at its end
     trade_examples: int
     trade_steps: int
     recorded_days: int  # days at Stripe, each told in `tellings` orders
@@ -42,6 +43,7 @@ SMALL = Sizes(
     hypothesis_examples=50,
     state_machine_examples=8,
     state_machine_steps=15,
+    seat_histories=5,
     trade_examples=6,
     trade_steps=16,
     recorded_days=1,
@@ -65,6 +67,7 @@ LARGE = Sizes(
     hypothesis_examples=1_000,
     state_machine_examples=150,
     state_machine_steps=40,
+    seat_histories=1_000,
     trade_examples=150,
     trade_steps=50,
     recorded_days=2,

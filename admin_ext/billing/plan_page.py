@@ -15,7 +15,7 @@ from admin_ext.console import refusals
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.scope import visible
 from audit.actor import Actor
-from billing import comparison, plan_changes, subscribing, trials
+from billing import comparison, plan_changes, seat_standing, subscribing, trials
 from billing.models import Plan, PlanAccess, PlanChange, Subscription
 from entitlements.models import Allowance
 from organizations.models import Organization
@@ -54,9 +54,17 @@ def _bars(actor: Actor, organization_id: UUID) -> list[dict[str, Any]]:
     now = timezone.now()
     rows = visible(Allowance, actor).filter(grant__organization_id=organization_id).select_related("grant").order_by("pk")
     found = [(row, row.effective_limit(now)) for row in rows if row.is_counted]
-    return [
+    bars = [
         {"name": row.get_resource_display(), "used": row.used, "limit": limit, "ends_at": row.grant.period_ends_at} for row, limit in found
     ]
+    return [*bars, *_seats(actor, organization_id)]
+
+
+def _seats(actor: Actor, organization_id: UUID) -> list[dict[str, Any]]:
+    if not allows(actor, Permission.SUBSCRIPTION_VIEW, organization_id):
+        return []
+    found = seat_standing.of(organization_id)
+    return [{"name": "Seats", "used": found.used, "limit": max(found.room, found.included + found.billed), "ends_at": None}]
 
 
 def _organization_id(admin: ConsoleModelAdmin, request: HttpRequest) -> UUID:

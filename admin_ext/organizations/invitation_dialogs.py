@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWidget
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminFileFieldWidget, UnfoldAdminRadioSelectWidget, UnfoldBooleanSwitchWidget
 
 from admin_ext.console.dialogs import Dialog
 from core.errors import InvalidInput
@@ -15,12 +15,28 @@ from organizations.permissions import allows, for_members_in
 
 
 def means(roles: Iterable[Role], organization_id: UUID) -> list[str]:
-    """One line for each role: what its holder may do, and whether it takes a seat."""
-    seats = {role: seating.preview(organization_id=organization_id, role=role).sentence for role in roles}
-    return [f"{role.label}: {role_words.MEANS[role]} {seat}" for role, seat in seats.items()]
+    """One line for each role: what its holder may do, and whether it takes a seat; then what a seat means, said once."""
+    seats = {role: seating.preview(organization_id=organization_id, role=role) for role in roles}
+    takes = {role: "It takes a seat." if seat.is_counted else "It takes no seat." for role, seat in seats.items()}
+    return [f"{role.label}: {role_words.MEANS[role]} {takes[role]}" for role in seats]
 
 
-class InviteDialog(Dialog):
+class TakesSeat(Dialog):
+    """What a seat would cost, as Stripe says now, and the consent to buy one where none is free."""
+
+    buy_seat = forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        key = self.obj.pk if isinstance(self.obj, Organization) else self.obj.organization_id
+        self.seat = seating.preview(organization_id=key, role=Role.ORGANIZER, outside=True)
+        consent = self.fields.pop("buy_seat")
+        if self.seat.price is not None:  # below what else is asked
+            consent.label = f"Buy one more seat for {self.seat.price} a {self.seat.per}, if the role takes one"
+            self.fields["buy_seat"] = consent
+
+
+class InviteDialog(TakesSeat):
     """Only the roles that this person may give out; what each means, and whether it takes a seat, stands beside it."""
 
     email = forms.EmailField(label="Email", max_length=254, widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}))
@@ -34,10 +50,13 @@ class InviteDialog(Dialog):
             label="Role", choices=[(role.value, role.label) for role in may], widget=UnfoldAdminRadioSelectWidget
         )
         self.roles = may
+        if set(may) == {Role.INSTRUCTOR}:
+            self.fields.pop("buy_seat", None)
 
     def explain(self) -> list[str]:
         sent = "The person gets a mail with a link that works for seven days, for that address only."
-        return [sent, *means(self.roles, self.obj.pk)]
+        counted = [f"A seat: {self.seat.sentence}"] if set(self.roles) - {Role.INSTRUCTOR} else []
+        return [sent, *means(self.roles, self.obj.pk), *counted]
 
 
 class InviteFileDialog(Dialog):

@@ -11,7 +11,7 @@ from organizations import belongings, members
 from organizations.models import Membership, Role
 
 
-class ChangeRoleDialog(Dialog):
+class ChangeRoleDialog(invitation_dialogs.TakesSeat):
     role = forms.ChoiceField(label="New role", choices=Role.choices, widget=UnfoldAdminRadioSelectWidget)
 
     def __init__(self, **given: Any) -> None:
@@ -19,7 +19,7 @@ class ChangeRoleDialog(Dialog):
         self.fields["role"].initial = self.obj.role
 
     def explain(self) -> list[str]:
-        return invitation_dialogs.means(Role, self.obj.organization_id)
+        return [*invitation_dialogs.means(Role, self.obj.organization_id), f"A seat: {self.seat.sentence}"]
 
 
 class RemoveDialog(Dialog):

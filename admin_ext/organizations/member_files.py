@@ -11,7 +11,9 @@ from admin_ext.console import bulk_runs
 from admin_ext.console.bulk_kinds import BulkKind, Plan, register
 from admin_ext.models import BulkItem, BulkRun
 from audit.actor import Actor
-from organizations import invitation_files
+from core.errors import DomainError
+from core.money import Money
+from organizations import invitation_files, seating
 from organizations.models import InvitationLine
 from organizations.permissions import Permission
 
@@ -33,7 +35,32 @@ def _with_organization(rows: QuerySet[Any], by: Actor) -> QuerySet[Any]:
 
 def _plan(line: InvitationLine, values: dict[str, Any], by: Actor) -> Plan:
     role = invitation_files.check(line, by=by)
-    return Plan(f"Invite as {role.label}")
+    before = seated_before(line)
+    here = seating.preview(organization_id=line.organization_id, role=role, count=before + 1)
+    if not here.is_counted:
+        return Plan(f"Invite as {role.label}; takes no seat")
+    so_far = f"{here.used + before} used, {here.included} included, {here.bought} bought"
+    if not here.missing:
+        return Plan(f"Invite as {role.label}; takes a free seat ({so_far})")
+    if here.price is None or here.due_now is None:
+        raise NoSeatLeft(here.why)
+    due = here.due_now
+    if here.missing > 1:  # what this line adds to the ones above it
+        due -= seating.preview(organization_id=line.organization_id, role=role, count=before).due_now or Money(0, due.currency)
+    return Plan(f"Invite as {role.label}; buys a seat for {here.price} a {here.per}, {due} now by Stripe's rule ({so_far})", money=due)
+
+
+class NoSeatLeft(DomainError):
+    code, http_status = "NO_SEAT_LEFT", 402
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"No seat is free for this line. {why}")
+
+
+def seated_before(line: InvitationLine) -> int:
+    """How many lines above it in its file ask for a role that takes a seat."""
+    above = InvitationLine.objects.filter(batch=line.batch, line__lt=line.line)
+    return sum(invitation_files.takes_seat(one) for one in above.only("role"))
 
 
 def _room_for_all(line: InvitationLine, values: dict[str, Any], planned: QuerySet[BulkItem]) -> None:
@@ -41,7 +68,7 @@ def _room_for_all(line: InvitationLine, values: dict[str, Any], planned: QuerySe
 
 
 def _apply(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
-    made = invitation_files.invite(line_id=item.object_id, by=by)
+    made = invitation_files.invite(line_id=item.object_id, by=by, buy_seat=item.money is not None)  # only what the preview showed
     return f"{made.public_id}: invited"
 
 

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from admin_ext.billing import seats
 from admin_ext.billing.subscriptions import START_TRIAL
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
@@ -46,10 +47,11 @@ class OrganizationAdmin(ConsoleModelAdmin):
     actions_detail = [
         group("People", "invite", "invite_file", "grant_admin"),
         group("Profile", "set_logo", "remove_logo"),
-        group("Money", "start_trial", "set_up_payouts"),
+        group("Money", "start_trial", "buy_seats", "lower_seats", "give_seats", "set_up_payouts"),
         group("More", "act_for", "export", "close"),
     ]
     start_trial = START_TRIAL
+    buy_seats, lower_seats, give_seats = seats.BUY, seats.LOWER, seats.GIVE
     grant_admin = operation_button(
         admin_grants.grant,
         name="grant_admin",
@@ -222,6 +224,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
                 list_url(site, Membership, query),
             ),
             self._invited(request, obj),
+            *([seats.panel(obj.pk)] if self.allowed(request, Permission.SUBSCRIPTION_VIEW, obj) else []),
             Panel(
                 "Events",
                 ["Event", "State", "Starts"],

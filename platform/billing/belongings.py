@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from audit.actor import Actor
-from billing import earnings, payout_requests
-from billing.models import Dispute, Payment, PayoutRequest, Refund
+from billing import earnings, payout_requests, plan_changes
+from billing.models import Dispute, Payment, PayoutRequest, PlanChange, Refund
 from core.money import Money
 from core.public_ids import encode
 from organizations.belongings import Blocker, Held, Table
@@ -32,7 +32,10 @@ class BillingBelongings:
         payouts = PayoutRequest.objects.filter(organization_id=organization_id, state__in=PayoutRequest.OPEN).count()
         disputes = Dispute.objects.filter(payment__organization_id=organization_id, status__in=Dispute.OPEN).count()
         refunds = Refund.objects.filter(payment__organization_id=organization_id, state__in=_UNDER_WAY).count()
+        changes = PlanChange.objects.filter(subscription__organization_id=organization_id, state=PlanChange.State.REQUESTED)
         found = []
+        if changes.exclude(kind=PlanChange.Kind.CANCEL).exists():
+            found.append(Blocker("plan_change_open", "A change of the plan is on its way to Stripe: try again in a minute."))
         if payouts:
             found.append(Blocker("payouts_open", f"{Held('payouts', payouts)} under way: wait until paid, or cancel."))
         if disputes:
@@ -42,7 +45,8 @@ class BillingBelongings:
         return [*found, *_of_balances(organization_id, at)]
 
     def archive(self, *, organization_id: UUID, at: datetime, by: Actor) -> None:
-        """The books stay as they are."""
+        """The subscription ends with the period that is paid; the books stay as they are."""
+        plan_changes.end_with(organization_id=organization_id, by=by)
 
     def export(self, *, organization_id: UUID) -> list[Table]:
         payments = Payment.objects.filter(organization_id=organization_id)

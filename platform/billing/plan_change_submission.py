@@ -8,11 +8,11 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import commands, subscription_sync
+from billing import commands, seat_items, seat_standing, subscription_sync
 from billing.gateway.base import GatewayRefused
 from billing.gateway.plans import GatewaySubscription
 from billing.gateway.selection import gateway
-from billing.models import PlanChange, Subscription
+from billing.models import PlanChange, PlanPrice, SeatAccount, Subscription
 from core import jobs
 
 BY = Actor.system("plan_changes.submit")
@@ -22,7 +22,7 @@ Kind, State = PlanChange.Kind, PlanChange.State
 @jobs.task(queue="money", outside=True)
 def submit(*, change_id: UUID) -> None:
     """Repeatable. Setting a subscription to what it is already changes nothing at Stripe, so a lost answer is asked for again."""
-    change = PlanChange.objects.select_related("subscription", "price").get(pk=change_id)
+    change = PlanChange.objects.select_related("subscription__price", "price__plan").get(pk=change_id)
     if change.state != State.REQUESTED:
         return
     subscription = change.subscription
@@ -51,9 +51,17 @@ def _parameters(change: PlanChange, now: GatewaySubscription) -> dict[str, Any]:
     known = (change.subscription.price.stripe_price_id, change.price.stripe_price_id)  # the new one after an answer that was lost
     item = next(item for item, price in zip(now.item_ids, now.price_ids, strict=True) if price in known)
     return {
-        "items": [{"id": item, "price": change.price.stripe_price_id}],
+        "items": [{"id": item, "price": change.price.stripe_price_id}, *_seats(change, change.price, now)],
         "proration_behavior": "create_prorations" if change.kind == Kind.UPGRADE else "none",
     }
+
+
+def _seats(change: PlanChange, price: PlanPrice, now: GatewaySubscription) -> list[dict[str, Any]]:
+    """Seats are billed at the new plan's price; a plan that sells none takes them along into its own."""
+    seat_price, organization_id = seat_items.current_price(price), change.subscription.organization_id
+    bought = SeatAccount.objects.filter(organization_id=organization_id).values_list("bought", flat=True).first() or 0
+    number = max(bought, seat_standing.needed(organization_id, price.plan)) if seat_price is not None else 0
+    return seat_items.changed(seat_items.billed(now), price=seat_price, number=number)
 
 
 def _locked(change_id: UUID) -> PlanChange:

@@ -114,10 +114,29 @@ def undo(*, subscription_id: UUID, by: Actor) -> PlanChange:
     waiting: PlanChange | None = subscription.plan_changes.filter(state=State.SCHEDULED).first()
     if waiting is None:
         raise NothingToUndo
+    return _undo(waiting, by)
+
+
+def _undo(waiting: PlanChange, by: Actor) -> PlanChange:
     waiting.undo(at=timezone.now())
     waiting.save(update_fields=["state", "ended_at", "updated_at"])
-    record(waiting, "plan_change.undone", by=by, organization_id=subscription.organization_id)
+    record(waiting, "plan_change.undone", by=by, organization_id=waiting.subscription.organization_id)
     return waiting
+
+
+def end_with(*, organization_id: UUID, by: Actor) -> None:
+    """The organization closes, which whoever may close it decides: what waits for the next period does not come, and the subscription
+    ends with the period that is paid. The caller holds the organization's lock. Raises ChangePending."""
+    live = Subscription.objects.live().filter(organization_id=organization_id, cancel_at_period_end=False)
+    subscription = live.select_for_update(of=["self"]).first()
+    if subscription is None:
+        return
+    pending = subscription.plan_changes.filter(state__in=PlanChange.OPEN).first()
+    if pending is not None and pending.kind == Kind.CANCEL:
+        return
+    if pending is not None and pending.state == State.SCHEDULED:
+        _undo(pending, by)
+    _ask(subscription, Kind.CANCEL, by=by)
 
 
 @jobs.task(queue="money")

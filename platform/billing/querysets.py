@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 
 from audit.actor import Actor
 from organizations.permissions import Permission
@@ -150,6 +150,23 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 
     def stale(self, before: datetime) -> Self:
         return self.filter(ended_at=None, asked_at__lt=before).exclude(status="incomplete_expired").order_by("asked_at")
+
+
+class SeatAccountQuerySet(models.QuerySet["SeatAccount"]):
+    def visible_to(self, by: Actor) -> Self:
+        return scoped(self, by, Permission.SUBSCRIPTION_VIEW)
+
+    def waiting(self, since: datetime) -> Self:
+        """Changes that Stripe has not taken, made before that moment."""
+        return self.exclude(version=F("pushed_version"), failure_reason="").filter(changed_at__lt=since)
+
+
+class SeatDriftQuerySet(models.QuerySet["SeatDrift"]):
+    def visible_to(self, by: Actor) -> Self:
+        return self if by.sees_all else self.none()
+
+    def open(self) -> Self:
+        return self.filter(state="open")
 
 
 class PlanChangeQuerySet(models.QuerySet["PlanChange"]):

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import access, commands, plan_catalogue
+from billing import access, commands, plan_catalogue, seat_items, seat_standing
 from billing.gateway.base import GatewayBusy, GatewayRefused, GatewayUnknown
 from billing.gateway.selection import gateway
 from billing.models import BillingAccount, Plan, PlanAccess, PlanPrice, Subscription
@@ -51,11 +51,13 @@ class SubscribingRefused(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """trial_ends_at: the end that the trial had before; the card is charged then, not now."""
+    """trial_ends_at: the end that the trial had before; the card is charged then, not now. seats: further ones, used already."""
 
     account: BillingAccount
     price: PlanPrice
     trial_ends_at: datetime | None
+    seat_price: PlanPrice | None
+    seats: int
 
 
 def checkout_url(*, organization_id: UUID, plan: str, interval: str, return_url: str, by: Actor) -> str | None:
@@ -112,7 +114,9 @@ def begin(*, organization_id: UUID, plan: str, interval: str, by: Actor) -> Begu
     account, is_new = BillingAccount.objects.get_or_create(organization=organization)
     if is_new:
         record(account, "billing_account.opened", by=by)
-    return Begun(account, price, _trial_left(access.locked(organization_id), wanted))
+    row, seat_price = access.locked(organization_id), seat_items.current_price(price)
+    seats = seat_standing.needed(organization_id, wanted) if seat_price is not None else 0
+    return Begun(account, price, _trial_left(row, wanted), seat_price, seats)
 
 
 def _seen(organization_id: UUID, by: Actor) -> Organization:
@@ -179,9 +183,16 @@ def _checkout(begun: Begun, customer: str, return_url: str) -> dict[str, Any]:
     return {
         "mode": "subscription",
         "customer": customer,
-        "line_items": [{"price": begun.price.stripe_price_id, "quantity": 1}],
+        "line_items": _lines(begun),
         "subscription_data": data,
         "success_url": return_url,
         "cancel_url": return_url,
         "metadata": {"billing_account_id": str(begun.account.pk)},
     }
+
+
+def _lines(begun: Begun) -> list[dict[str, Any]]:
+    lines = [{"price": begun.price.stripe_price_id, "quantity": 1}]
+    if begun.seats and begun.seat_price is not None:
+        lines.append({"price": begun.seat_price.stripe_price_id, "quantity": begun.seats})
+    return lines

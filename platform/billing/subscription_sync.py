@@ -1,5 +1,6 @@
 """The one door for Stripe's word about subscriptions: webhooks, the sweep and people's actions all enter here, in any order."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import access
+from billing import access, seat_items
 from billing.gateway.base import GatewayError
 from billing.gateway.plans import GatewaySubscription
 from billing.gateway.selection import gateway
@@ -23,6 +24,15 @@ _MIRRORED = ("period_starts_at", "period_ends_at", "trial_ends_at", "cancel_at_p
 _MOVES = {status: f"to_{status}" for status in Status.values if status != Status.INCOMPLETE}
 _MAY_USE = (Status.TRIALING, Status.ACTIVE)
 _BEHIND = (Status.PAST_DUE, Status.UNPAID, Status.PAUSED, Status.CANCELED)
+
+
+# Tasks that look at the organization when its plan or its standing at Stripe has changed; they need this module themselves.
+_followers: list[Callable[..., None]] = []
+
+
+def followed_by(task: Callable[..., None]) -> None:
+    """Have the task run with organization_id after each such change. Called from AppConfig.ready."""
+    _followers.append(task)
 
 
 class UnknownPrice(LookupError):
@@ -56,6 +66,8 @@ def sync(*, answer: GatewaySubscription, asked_at: datetime, by: Actor, event: s
     subscription.price, subscription.asked_at = price, asked_at
     for name in _MIRRORED:
         setattr(subscription, name, getattr(answer, name))
+    billed = seat_items.billed(answer)
+    subscription.seat_price, subscription.seat_quantity = billed.price, billed.quantity
     if subscription.status != answer.status:
         getattr(subscription, _MOVES[answer.status])()
     subscription.save()
@@ -64,6 +76,9 @@ def sync(*, answer: GatewaySubscription, asked_at: datetime, by: Actor, event: s
         SubscriptionChange.objects.create(subscription=subscription, old=old, new=new, source=by.label, event=event)
         record(subscription, "subscription.synced", by=by, before=old, after=new)
     _derive(subscription, by=by, event=event)
+    if any(old.get(name) != new[name] for name in ("status", "price")):
+        for task in _followers:
+            jobs.enqueue(task, organization_id=subscription.organization_id)
     return subscription
 
 
@@ -75,7 +90,8 @@ def _price(answer: GatewaySubscription) -> PlanPrice:
 
 
 def _facts(subscription: Subscription) -> dict[str, Any]:
-    values = {"status": subscription.status, "plan": subscription.price.plan.code, "price": subscription.price.public_id}
+    price = subscription.price
+    values = {"status": subscription.status, "plan": price.plan.code, "price": price.public_id, "seats": subscription.seat_quantity}
     moments = {name: getattr(subscription, name) for name in _MIRRORED}
     return {**values, **{name: value.isoformat() if isinstance(value, datetime) else value for name, value in moments.items()}}
 

@@ -244,6 +244,7 @@ CHECKOUT_SESSION_MINUTES = 30  # Stripe's minimum
 PAYMENT_HOLD_GRACE_MINUTES = 5  # the seat is kept this much longer than the Checkout session
 GUEST_HOLD_HOURS = 24
 PAYMENT_RETRY_HOURS = 24  # a place is held this long for somebody who was sent a link to pay once more
+TRIAL_SEATS = 4  # beyond those of the plan, free of charge while a trial runs
 INVITATIONS_A_DAY = 300  # of one organization, in 24 hours
 ORGANIZATIONS_A_DAY = 10  # by one person, in 24 hours
 INBOX_MAX_ATTEMPTS = env.int("INBOX_MAX_ATTEMPTS", default=8)

@@ -76,9 +76,9 @@ def accept(*, offer_id: UUID, by: Actor) -> AdminOffer:
     found.accept(at=at)
     found.save(update_fields=["state", "ended_at", "updated_at"])
     record(found, "admin_offer.accepted", by=by, after={"state": found.state})
-    _give(membership, Role.ADMIN, by)
-    if giver is not None and found.becomes != Role.ADMIN:
+    if giver is not None and found.becomes != Role.ADMIN:  # first, since a seat that becomes free by it is the other's
         _give(Membership.objects.select_for_update(of=["self"]).get(pk=giver.pk), found.becomes, by)
+    _give(membership, Role.ADMIN, by)
     jobs.enqueue(emails.send_admin_accepted, offer_id=found.pk)
     return found
 
@@ -88,7 +88,7 @@ def _give(membership: Membership, role: str, by: Actor) -> None:
     membership.save(update_fields=["role", "updated_at"])
     organization_id = membership.organization_id
     seating.release(organization_id=organization_id, role=before, holder_id=membership.pk, by=by)
-    seating.reserve(organization_id=organization_id, role=role, holder_id=membership.pk, by=by)
+    seating.reserve(organization_id=organization_id, role=role, holder_id=membership.pk, by=by, may_buy=True)  # the offer said so
     record(membership, "membership.role_changed", by=by, before={"role": before}, after={"role": role})
 
 

@@ -105,10 +105,15 @@ def require_room(line: InvitationLine, *, before: int) -> None:
     invitations.refuse_above_limit(line.organization, at=timezone.now(), before=before)
 
 
-def invite(*, line_id: UUID, by: Actor) -> Invitation:
-    """Invite the person of a line. Raises NotFound and what invitations.invite raises."""
+def invite(*, line_id: UUID, by: Actor, buy_seat: bool = False) -> Invitation:
+    """Invite the person of a line; buy_seat: as in invitations.invite. Raises NotFound and what invitations.invite raises."""
     line = InvitationLine.objects.visible_to(by).get(pk=line_id)
-    return invitations.invite(organization_id=line.organization_id, email=line.email, role=_role_typed(line), by=by)
+    return invitations.invite(organization_id=line.organization_id, email=line.email, role=_role_typed(line), by=by, buy_seat=buy_seat)
+
+
+def takes_seat(line: InvitationLine) -> bool:
+    """Whether its role, as it is written, is one that takes a seat."""
+    return _role_typed(line) in (Role.ADMIN, Role.ORGANIZER, Role.COURSE_MANAGER)
 
 
 def _role_typed(line: InvitationLine) -> str:

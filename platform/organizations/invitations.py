@@ -80,10 +80,11 @@ class InvitationClosed(DomainError):
 
 
 @transaction.atomic
-def invite(*, organization_id: UUID, email: str, role: str, by: Actor) -> Invitation:
+def invite(*, organization_id: UUID, email: str, role: str, by: Actor, buy_seat: bool = False) -> Invitation:
     """Ask a person to join; the mail is queued on return, and the seat that the role takes is reserved.
 
-    Raises NotFound, PermissionRefused, StepUpRequired, InvalidInput, AlreadyMember, AlreadyInvited, InvitationLimit, and what
+    buy_seat: one more may be bought where none is free. Raises NotFound, PermissionRefused, StepUpRequired, InvalidInput,
+    AlreadyMember, AlreadyInvited, InvitationLimit, and what
     seating raises where there is no seat.
     """
     organization = locking.locked(organization_id, by)
@@ -96,7 +97,7 @@ def invite(*, organization_id: UUID, email: str, role: str, by: Actor) -> Invita
     invitation = Invitation(organization=organization, email=email, role=role, invited_by_id=_person(by), sent_at=at, expires_at=at + LASTS)
     invitation.token_hash = invitation_links.stored_hash(invitation_links.token(invitation))
     invitation.save(force_insert=True)
-    seating.reserve(organization_id=organization.pk, role=role, holder_id=invitation.pk, by=by)
+    seating.reserve(organization_id=organization.pk, role=role, holder_id=invitation.pk, by=by, may_buy=buy_seat)
     record(invitation, "invitation.sent", by=by, after={"email": email, "role": role, "expires_at": invitation.expires_at})
     jobs.enqueue(emails.send_invitation, invitation_id=invitation.pk, number=invitation.number)
     return invitation

@@ -60,10 +60,11 @@ class SuccessorNeeded(DomainError):
 
 
 @transaction.atomic
-def change_role(*, membership_id: UUID, role: str, by: Actor) -> Membership:
+def change_role(*, membership_id: UUID, role: str, by: Actor, buy_seat: bool = False) -> Membership:
     """The member has the other role from their next request on; the person is told. What they host stays with them.
 
-    Raises NotFound, PermissionRefused, StepUpRequired, InvalidInput, MembershipEnded, RoleUnchanged, LastAdmin, and what seating raises.
+    buy_seat: one more may be bought where the role takes one and none is free. Raises NotFound, PermissionRefused, StepUpRequired,
+    InvalidInput, MembershipEnded, RoleUnchanged, LastAdmin, and what seating raises.
     """
     membership = _locked(membership_id, by)
     require_changeable(membership, role, by=by)
@@ -72,7 +73,7 @@ def change_role(*, membership_id: UUID, role: str, by: Actor) -> Membership:
     membership.save(update_fields=["role", "updated_at"])
     if membership.role == Role.ADMIN:
         offer_voiding.void_those_to(membership=membership, by=by)
-    _move_seat(membership, before, by)
+    _move_seat(membership, before, by, may_buy=buy_seat)
     record(membership, "membership.role_changed", by=by, before={"role": before}, after={"role": membership.role})
     jobs.enqueue(emails.send_role_changed, membership_id=membership.pk, role=membership.role)
     return membership
@@ -89,10 +90,10 @@ def require_changeable(membership: Membership, role: str, *, by: Actor) -> None:
     require_another_admin(membership)
 
 
-def _move_seat(membership: Membership, before: str, by: Actor) -> None:
+def _move_seat(membership: Membership, before: str, by: Actor, *, may_buy: bool) -> None:
     organization_id = membership.organization_id
     seating.release(organization_id=organization_id, role=before, holder_id=membership.pk, by=by)
-    seating.reserve(organization_id=organization_id, role=membership.role, holder_id=membership.pk, by=by)
+    seating.reserve(organization_id=organization_id, role=membership.role, holder_id=membership.pk, by=by, may_buy=may_buy)
 
 
 @transaction.atomic

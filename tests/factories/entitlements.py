@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from billing.models import SeatAccount
 from entitlements import granting
 from entitlements.models import Allowance, Grant, Resource
 from entitlements.periods import month_after
@@ -26,6 +27,7 @@ def granted(organization: Organization, access: str = "active", **limits: int | 
     wanted = {**EVERYTHING, **limits}
     rows = [Allowance(grant=grant, resource=name, limit=limit, unlimited=limit is None) for name, limit in wanted.items()]
     Allowance.objects.bulk_create(rows)
+    SeatAccount.objects.create(organization=organization, given=1_000)  # as if staff had: who works for it is not the test's business
     return organization
 
 

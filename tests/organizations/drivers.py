@@ -40,6 +40,7 @@ SCREENS = {
     "billing.plan": "plan.view",
     "entitlements.allowance": "usage.view",
     "billing.planaccess": "subscription.view",
+    "billing.seatdrift": "ledger.view",
     "entitlements.usagedrift": "ledger.view",
     "ledger.ledgertransaction": "ledger.view",
     "ledger.ledgerentry": "ledger.view",
@@ -128,6 +129,8 @@ _ACT = {"reason": "Ticket 1", "minutes": "30"}
 _REFUND = {"amount": "10.00", "reason": "requested_by_customer"}
 _PAYOUT = {"currency": "USD", "amount": "20.00"}
 _TRIAL = {"plan": "team"}
+_SEATS = {"seats": 5}
+_GIVEN = {"seats": 5, "reason": "Ticket 1"}
 _LONGER = {"days": 7, "reason": "Was ill"}
 _QUOTA = {"limit": 40, "reason": "Agreed with sales"}
 _PRICE = {"kind": "base", "interval": "month", "currency": "USD", "amount": "59.00"}
@@ -199,6 +202,14 @@ BUTTONS = {
     "organizations.organization:start_trial": Press(
         "subscription.manage", _TRIAL, lambda: _TRIAL, first=lambda world: world.without_plan()
     ),
+    "organizations.organization:buy_seats": Press(
+        "subscription.manage", _SEATS, lambda: _SEATS, first=lambda world: world.with_subscription()
+    ),
+    "organizations.organization:lower_seats": Press(
+        "subscription.manage", _SEATS, lambda: _SEATS, first=lambda world: world.with_subscription(bought=9)
+    ),
+    "organizations.organization:give_seats": Press("quota.override", _GIVEN, lambda: _GIVEN),
+    "billing.seatdrift:mend": Press("discrepancy.fix"),
     "billing.planaccess:extend_trial": Press("trial.extend", _LONGER, lambda: _LONGER),
     "entitlements.allowance:override": Press("quota.override", _QUOTA, lambda: _QUOTA),
     "billing.plan:set_price": Press("plan.edit", _PRICE, lambda: {**_PRICE, "amount": 5900}),
@@ -309,6 +320,7 @@ ROUTES = {
     "DELETE /api/v1/organizations/{organization_id}/invitations/{invitation_id}": Route(
         "invitation.view", "instructor.manage", "organizations.invitation"
     ),
+    "GET /api/v1/organizations/{organization_id}/seats": Route("organization.view", "subscription.view", "organizations.organization"),
     "GET /api/v1/organizations/{organization_id}/balance": Route("organization.view", "payout.view", "organizations.organization"),
     "GET /api/v1/organizations/{organization_id}/payouts": Route("organization.view", "payout.view", "organizations.organization"),
     "POST /api/v1/organizations/{organization_id}/payouts": Route(

@@ -29,6 +29,8 @@ from billing.models import (
     Plan,
     PlanAccess,
     Refund,
+    SeatAccount,
+    SeatDrift,
     StripeCommand,
     TaxRate,
 )
@@ -43,6 +45,7 @@ from tests.factories.accounts import usable_account
 from tests.factories.billing import finance, intent_for, paid_payment, sync
 from tests.factories.payouts import PLENTY, approved_payout, now, requested_payout
 from tests.factories.people import actor
+from tests.factories.plans import subscription
 from tests.factories.sign_in import fail_to_sign_in
 from tests.organizations.expected import ROLES, STAFF, TABLE
 
@@ -79,6 +82,11 @@ class World:
     def without_plan(self) -> None:
         """The organization is on the free plan, as nobody has chosen one yet."""
         PlanAccess.objects.filter(organization=self.north).update(organization=making.organization("Spare plan"))
+
+    def with_subscription(self, *, bought: int = 0) -> None:
+        """The organization subscribes to a plan that sells seats, and keeps so many."""
+        subscription(self.north)
+        SeatAccount.objects.filter(organization=self.north).update(bought=bought, number=bought)
 
     def without_account(self) -> None:
         """The organization's account for payouts becomes another one's."""
@@ -188,6 +196,7 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "entitlements.allowance": Allowance.objects.get(grant__organization_id=north.pk, resource="events"),
         "billing.planaccess": making.trial(north),
         "entitlements.usagedrift": making.drift(north),
+        "billing.seatdrift": SeatDrift.objects.create(organization=north, counted=2, ours=1, at_stripe=1),
         "events.event": event,
         "events.event:publish": draft,
         "events.event:unpublish": unsold,

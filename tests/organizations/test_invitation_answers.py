@@ -152,7 +152,7 @@ class TestPage:
             "Ågård Institute",
             "Organizer",
             "create and run events",
-            "no seat",
+            "one of the organization’s seats",
             "stay yours",
             "Create an account",
             "Sign in to accept",
@@ -199,7 +199,7 @@ class TestApi:
     def test_shows_and_answers_the_invitation(self, token: str) -> None:
         shown = get(Client(), f"/invitations/{token}").json()
         assert (shown["organization"], shown["role"], shown["refusal"]) == ("Ågård Institute", "organizer", None)
-        assert shown["seat"]["is_counted"] is False
+        assert shown["seat"]["is_counted"] is True
 
         ada = signed_in(UserFactory(email="ada@example.org"))
         answer = call(ada, "POST", f"/invitations/{token}", {"answer": "accept"})

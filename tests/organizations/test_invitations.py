@@ -150,10 +150,10 @@ class Seats:
         self.calls: list[tuple[Any, ...]] = []
         self.is_full = False
 
-    def preview(self, *, organization_id: Any, role: str) -> seating.SeatPreview:
+    def preview(self, *, organization_id: Any, role: str, count: int = 1, outside: bool = False) -> seating.SeatPreview:
         return seating.SeatPreview(is_counted=True, used=1, included=1)
 
-    def reserve(self, *, organization_id: Any, role: str, holder_id: Any, by: Actor) -> None:
+    def reserve(self, *, organization_id: Any, role: str, holder_id: Any, by: Actor, may_buy: bool = False) -> None:
         if self.is_full:
             raise InvalidInput("No seat is left.")
         self.calls.append(("reserve", role, holder_id))

@@ -28,8 +28,8 @@ class GatewayCustomer:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySubscription:
-    """A subscription as Stripe has it now; the period is that of its items, which Stripe keeps alike; price_ids and
-    item_ids are in their order."""
+    """A subscription as Stripe has it now; the period is that of its items, which Stripe keeps alike; price_ids,
+    item_ids and quantities are in their order."""
 
     id: str
     status: str
@@ -42,6 +42,7 @@ class GatewaySubscription:
     canceled_at: datetime | None
     ended_at: datetime | None
     item_ids: tuple[str, ...] = ()
+    quantities: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

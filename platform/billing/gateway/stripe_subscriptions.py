@@ -34,6 +34,7 @@ def subscription(found: Any) -> GatewaySubscription:
         canceled_at=_moment(found.canceled_at),
         ended_at=_moment(found.ended_at),
         item_ids=tuple(item.id for item in items),
+        quantities=tuple(item.quantity or 0 for item in items),
     )
 
 
@@ -55,6 +56,11 @@ def invoice(found: Any) -> GatewayInvoice:
         payment_intent_id=paid[0].payment_intent if paid else None,
         pdf_url=found.invoice_pdf or "",
     )
+
+
+def _is_proration(line: Any) -> bool:
+    details = line.parent.subscription_item_details if line.parent else None
+    return bool(details and details.proration)
 
 
 def _moment(seconds: int | None) -> datetime | None:
@@ -101,6 +107,12 @@ class StripeSubscriptions:
     def update_subscription(self, subscription_id: str, parameters: dict[str, Any], *, key: str) -> GatewaySubscription:
         params: Any = parameters
         return subscription(self._ask(lambda: self.client.v1.subscriptions.update(subscription_id, params, {"idempotency_key": key})))
+
+    def preview_proration(self, parameters: dict[str, Any]) -> int:
+        params: Any = parameters
+        found = self._ask(lambda: self.client.v1.invoices.create_preview(params))
+        since = parameters["subscription_details"]["proration_date"]
+        return sum(line.amount for line in found.lines.data if _is_proration(line) and line.period.start == since)
 
     def retrieve_invoice(self, invoice_id: str) -> GatewayInvoice:
         return invoice(self._ask(lambda: self.client.v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})))

@@ -12,6 +12,7 @@ from billing.models.rates import FeeSchedule, TaxRate
 from billing.models.reconciliation import Discrepancy, ReconciliationPart, ReconciliationRun
 from billing.models.reconciliation_period import ReconciliationPeriod
 from billing.models.refund import Refund
+from billing.models.seats import SeatAccount, SeatDrift
 from billing.models.statement import PayoutStatement, StatementLine
 from billing.models.stripe import InboundEvent, StripeCommand
 from billing.models.subscription import BillingAccount, Invoice, Subscription, SubscriptionChange
@@ -47,6 +48,8 @@ __all__ = [
     "ReconciliationRun",
     "Refund",
     "RefundAttempt",
+    "SeatAccount",
+    "SeatDrift",
     "StatementLine",
     "StripeBalance",
     "StripeCommand",

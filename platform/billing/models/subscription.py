@@ -33,7 +33,10 @@ class BillingAccount(BaseModel):
 
 
 class Subscription(FSMModelMixin, BaseModel):
-    """One subscription at Stripe. asked_at: when Stripe was asked for what stands here; an answer to an earlier question is old news."""
+    """One subscription at Stripe. asked_at: when Stripe was asked for what stands here; an answer to an earlier question is old news.
+
+    seat_quantity: further seats that Stripe bills, each at seat_price.
+    """
 
     public_prefix = "sbs"
 
@@ -63,6 +66,8 @@ class Subscription(FSMModelMixin, BaseModel):
     canceled_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField()
+    seat_price = models.ForeignKey(PlanPrice, null=True, on_delete=models.PROTECT, related_name="seat_subscriptions")
+    seat_quantity = models.PositiveIntegerField(default=0)
 
     objects = SubscriptionQuerySet.as_manager()
 

@@ -39,6 +39,13 @@ SCHEDULES: tuple[Schedule, ...] = (
         "A smaller plan that waits for the period's end may be billed at the larger plan's price once more.",
     ),
     Schedule(
+        "seat-drifts",
+        "billing.seat_drifts.compare_all",
+        "20 2 * * *",
+        "billing",
+        "Seats that Stripe bills otherwise than they are counted are found a day later.",
+    ),
+    Schedule(
         "usage-periods",
         "entitlements.periods.roll_due",
         "5 * * * *",

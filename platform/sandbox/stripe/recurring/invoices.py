@@ -81,10 +81,7 @@ def make(world: World, subscription: Json, lines: list[Json], *, reason: str) ->
     """A finalized invoice of the subscription; one with nothing to pay is paid, a credit goes to the customer's balance."""
     customer = world.store.get("customer", subscription["customer"])
     total, number = sum(each["amount"] for each in lines), customer["next_invoice_sequence"]
-    invoice = _new(world, subscription, customer, total, reason)
-    invoice["period_start"] = min(each["period"]["start"] for each in lines)
-    invoice["period_end"] = max(each["period"]["end"] for each in lines)
-    invoice["lines"] = short_list([{**each, "invoice": invoice["id"]} for each in lines], f"/v1/invoices/{invoice['id']}/lines")
+    invoice = draft(world, subscription, customer, lines, total=total, reason=reason)
     invoice["hosted_invoice_url"] = f"{world.public_url}/c/invoice/{invoice['id']}"
     invoice["invoice_pdf"] = f"{world.public_url}/c/invoice/{invoice['id']}?s={world.token('invoice_link', 8)}"
     customer.update(balance=invoice["ending_balance"], next_invoice_sequence=number + 1)
@@ -94,6 +91,15 @@ def make(world: World, subscription: Json, lines: list[Json], *, reason: str) ->
     emit(world, "invoice.finalized", invoice)
     if not invoice["amount_due"]:
         _paid(world, invoice, amount=0)
+    return invoice
+
+
+def draft(world: World, subscription: Json, customer: Json, lines: list[Json], *, total: int, reason: str) -> Json:
+    """The invoice as it would be, kept nowhere."""
+    invoice = _new(world, subscription, customer, total, reason)
+    invoice["period_start"] = min((each["period"]["start"] for each in lines), default=int(world.now()))
+    invoice["period_end"] = max((each["period"]["end"] for each in lines), default=int(world.now()))
+    invoice["lines"] = short_list([{**each, "invoice": invoice["id"]} for each in lines], f"/v1/invoices/{invoice['id']}/lines")
     return invoice
 
 

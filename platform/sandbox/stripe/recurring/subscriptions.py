@@ -157,7 +157,7 @@ def update(world: World, call: Call) -> Json:
         at = period_of(subscription)[1]
         now = int(world.now())
         subscription.update(cancel_at_period_end=ends, cancel_at=at if ends else None, canceled_at=now if ends else None)
-    lines = [each for item in call.params.get("items", []) for each in _change_item(world, subscription, item)]
+    lines = change_items(world, subscription, call.params.get("items", []), now=int(world.now()))
     world.store.save(subscription)
     emit(world, "customer.subscription.updated", subscription, previous=before)
     how = call.params.get("proration_behavior", "create_prorations")
@@ -169,7 +169,12 @@ def update(world: World, call: Call) -> Json:
     return world.store.get("subscription", subscription["id"])
 
 
-def _change_item(world: World, subscription: Json, given: dict[str, Any]) -> list[Json]:
+def change_items(world: World, subscription: Json, given: list[dict[str, Any]], *, now: int) -> list[Json]:
+    """Change the subscription's items in memory; the prorations that this makes from `now` on."""
+    return [each for item in given for each in _change_item(world, subscription, item, now)]
+
+
+def _change_item(world: World, subscription: Json, given: dict[str, Any], now: int) -> list[Json]:
     """Change, add or remove one item; the lines that give back the rest of the old and take the rest of the new."""
     items = items_of(subscription)
     period = period_of(subscription)
@@ -179,7 +184,7 @@ def _change_item(world: World, subscription: Json, given: dict[str, Any]) -> lis
     old = [] if item is None else [(item, -1)]
     if given.get("deleted") and item is not None:
         items.remove(item)
-        return _prorated(world, old, period, subscription)
+        return _prorated(world, old, period, subscription, now)
     before = {**item} if item else None
     price = _price(world, given["price"], "items[price]") if "price" in given else (item or {})["price"]
     if item is None:
@@ -187,11 +192,10 @@ def _change_item(world: World, subscription: Json, given: dict[str, Any]) -> lis
         items.append(item)
     else:
         item.update(price=price, quantity=given.get("quantity", item["quantity"]))
-    return _prorated(world, [*([(before, -1)] if before else []), (item, 1)], period, subscription)
+    return _prorated(world, [*([(before, -1)] if before else []), (item, 1)], period, subscription, now)
 
 
-def _prorated(world: World, sides: list[tuple[Json, int]], period: tuple[int, int], subscription: Json) -> list[Json]:
-    now = int(world.now())
+def _prorated(world: World, sides: list[tuple[Json, int]], period: tuple[int, int], subscription: Json, now: int) -> list[Json]:
     if subscription["status"] == "trialing" or len({(i["price"]["id"], i["quantity"]) for i, _ in sides}) == 1 < len(sides):
         return []
     found = []
@@ -231,7 +235,8 @@ def index(world: World, call: Call) -> Json:
 
 _ITEM = {"price": Text(), "quantity": Whole(least=0)}
 _COMMON = {"expand": EXPAND, "metadata": METADATA, "default_payment_method": Text()}
-_BEHAVIOR = Text(choices=("always_invoice", "create_prorations", "none"))
+BEHAVIOR = Text(choices=("always_invoice", "create_prorations", "none"))
+CHANGED_ITEMS = ListOf(field=Record(fields={**_ITEM, "id": Text(), "deleted": Flag()}))
 ROUTES = [
     Route(
         "POST",
@@ -253,8 +258,8 @@ ROUTES = [
         {
             **_COMMON,
             "cancel_at_period_end": Flag(),
-            "items": ListOf(field=Record(fields={**_ITEM, "id": Text(), "deleted": Flag()})),
-            "proration_behavior": _BEHAVIOR,
+            "items": CHANGED_ITEMS,
+            "proration_behavior": BEHAVIOR,
         },
     ),
     Route("DELETE", "/v1/subscriptions/{id}", cancel),
