@@ -47,11 +47,9 @@ class BuyDialog(_Seats):
         price, subscription = self.found.price, self.found.subscription
         if price is None or subscription is None:
             return said
-        sums = {"before": self.found.billed, "after": self.found.billed + 1, "at": timezone.now()}
-        return [
-            *said,
-            f"One more now adds {seat_prices.by_rule(subscription, price, **sums)} for the rest of this period, by Stripe's rule.",
-        ]
+        billed = self.found.billed
+        due = seat_prices.by_rule(subscription, price, before=billed, after=billed + 1, at=timezone.now())
+        return [*said, f"One more now adds {due} for the rest of this period, by Stripe's rule."]
 
 
 class LowerDialog(_Seats):

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         ReconciliationPeriod,
         ReconciliationRun,
         Refund,
+        SeatAccount,
+        SeatDrift,
         StripeBalance,
         StripeCommand,
         Subscription,

@@ -4,6 +4,7 @@ Everything here holds the organization's row locked, so two who want the last se
 number after the commit (billing.seat_submission); nothing is invoiced then, the next invoice has what each change adds or gives back.
 """
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -79,19 +80,17 @@ class Seats:
 
     def preview(self, *, organization_id: UUID, role: str, count: int = 1, outside: bool = False) -> SeatPreview:
         found = seat_standing.of(organization_id)
-        numbers = {"used": found.used, "included": found.included, "bought": found.billed}
+        shown = SeatPreview(used=found.used, included=found.included, bought=found.billed)
         if role not in seat_standing.COUNTED:
-            return SeatPreview(**numbers)
+            return shown
         missing = found.missing(count)
         if not missing:
-            return SeatPreview(is_counted=True, **numbers)
+            return replace(shown, is_counted=True)
         if found.price is None or found.why:
-            return SeatPreview(is_counted=True, missing=missing, why=found.why, **numbers)
-        share = share_of(found, more=count, outside=outside)
-        per = str(found.price.interval)
-        return SeatPreview(
-            True, **numbers, price=found.price.money, due_now=share.due, per=per, missing=missing, is_by_stripe=share.by_stripe
-        )
+            return replace(shown, is_counted=True, missing=missing, why=found.why)
+        share, price = share_of(found, more=count, outside=outside), found.price
+        asked = replace(shown, is_counted=True, missing=missing, price=price.money, per=str(price.interval))
+        return replace(asked, due_now=share.due, is_by_stripe=share.by_stripe)
 
     def reserve(self, *, organization_id: UUID, role: str, holder_id: UUID, by: Actor, may_buy: bool = False) -> None:
         if role not in seat_standing.COUNTED:
@@ -119,15 +118,16 @@ def share_of(found: Standing, *, more: int, outside: bool = False) -> seat_price
         raise LookupError("no seat is sold here")
     if outside:
         return seat_prices.ask(found.subscription, found.price, after=found.number(more=more))
-    sums = {"before": found.billed, "after": found.number(more=more), "at": timezone.now()}
-    return seat_prices.Share(seat_prices.by_rule(found.subscription, found.price, **sums), by_stripe=False)
+    due = seat_prices.by_rule(found.subscription, found.price, before=found.billed, after=found.number(more=more), at=timezone.now())
+    return seat_prices.Share(due, by_stripe=False)
 
 
 def locked_row(organization_id: UUID, *, less: int = 0) -> SeatAccount:
     """The account, made where there is none as it was before so many came; the caller holds the organization's lock."""
     used = max(0, seat_standing.count(organization_id) - less)
     SeatAccount.objects.get_or_create(organization_id=organization_id, defaults={"used": used})
-    return SeatAccount.objects.select_for_update(of=["self"]).get(organization_id=organization_id)
+    locked: SeatAccount = SeatAccount.objects.select_for_update(of=["self"]).get(organization_id=organization_id)
+    return locked
 
 
 def standing_of(row: SeatAccount) -> Standing:

@@ -17,15 +17,17 @@ from tests.processes import environment
 
 assert urls.urlpatterns  # loaded first, so that every task of pages and routers is registered too
 
+ENQUEUING = ("jobs.enqueue", "enqueue", "subscription_sync.followed_by")
+
 
 def enqueued() -> set[str]:
-    """Last names of the functions given to jobs.enqueue, wherever that is called."""
+    """Last names of the functions given to jobs.enqueue, wherever that is called, or handed to somebody who enqueues them."""
     found = set()
     for module in modules():
         if module.is_test:
             continue
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in ("jobs.enqueue", "enqueue"):
+            if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in ENQUEUING:
                 found.add(ast.unparse(node.args[0]).rsplit(".", 1)[-1])
     return found
 

@@ -1,5 +1,7 @@
 """Seats by the API: what there is and costs, the refusal with its price, and consent."""
 
+from typing import Any
+
 import pytest
 
 from billing.models import SeatAccount
@@ -17,8 +19,9 @@ def people() -> Personas:
 
 
 @pytest.fixture
-def address(people: Personas) -> str:
+def address(people: Personas, settings: Any) -> str:
     """Alice and Bob: one is included, the other's seat is billed."""
+    settings.SECOND_FACTOR_REQUIRED = False  # tests of the operations ask for it
     subscription(people.organization)
     SeatAccount.objects.filter(organization=people.organization).update(given=0, used=2, number=1)
     return f"/organizations/{people.organization.public_id}"
