@@ -109,8 +109,8 @@ class TestBulkRefund:
         press(client, run, "confirm")
 
         with payment_locked(Payment.objects.get(pk=middle.object_id)), worker("money"), worker("bulk") as child:
-            until(somebody_waits_for_a_lock, "the worker has come to the middle row", seconds=SECONDS)
-            assert progress(client, run) == (ROWS // 2, ROWS)
+            until(lambda: progress(client, run) == (ROWS // 2, ROWS), "the worker has come to the middle row", seconds=SECONDS)
+            until(somebody_waits_for_a_lock, "and waits there; the worker for money may have waited for others before", seconds=SECONDS)
             kill_group(child)
         until(lambda: not somebody_waits_for_a_lock(), "PostgreSQL has noticed")
         assert progress(client, run) == (ROWS // 2, ROWS)
