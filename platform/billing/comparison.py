@@ -41,6 +41,14 @@ class Feature:
     plans: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Of the table that compares plans: a cell for each, in words."""
+
+    name: str
+    cells: list[str]
+
+
 def plans(*, audience: str | None = None) -> list[Plan]:
     """What is offered, in the catalogue's order, with the prices that new subscribers pay. audience: of this kind alone."""
     current = Prefetch("prices", queryset=PlanPrice.objects.current().order_by("kind", "interval", "currency"), to_attr="offered_prices")
@@ -72,6 +80,13 @@ def features(shown: list[Plan]) -> list[Feature]:
     """What any of the plans says of itself, in the order in which it is first said."""
     names = dict.fromkeys(line for plan in shown for line in plan.feature_lines)
     return [Feature(name, frozenset(plan.code for plan in shown if name in plan.feature_lines)) for name in names]
+
+
+def matrix(shown: list[Plan]) -> list[Row]:
+    """What the plans limit, then what they have."""
+    columns = [limits(plan) for plan in shown]
+    rows = [Row(same[0].label, ["No" if one.limit == 0 else one.shown for one in same]) for same in zip(*columns, strict=True)]
+    return rows + [Row(one.name, ["Yes" if plan.code in one.plans else "No" for plan in shown]) for one in features(shown)]
 
 
 def can_be_bought(plan: Plan) -> bool:
