@@ -6,7 +6,7 @@ from django.db.models import Prefetch
 
 from billing.models import Plan, PlanPrice
 from core.money import Money
-from entitlements.models import Resource
+from entitlements.models import COUNTED, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,13 @@ def features(shown: list[Plan]) -> list[Feature]:
 def matrix(shown: list[Plan]) -> list[Row]:
     """What the plans limit, then what they have."""
     columns = [limits(plan) for plan in shown]
-    rows = [Row(same[0].label, ["No" if one.limit == 0 else one.shown for one in same]) for same in zip(*columns, strict=True)]
+    rows = [
+        Row(
+            f"{same[0].label} a month" if same[0].resource in COUNTED else same[0].label,
+            ["No" if one.limit == 0 else one.shown for one in same],
+        )
+        for same in zip(*columns, strict=True)
+    ]
     return rows + [Row(one.name, ["Yes" if plan.code in one.plans else "No" for plan in shown]) for one in features(shown)]
 
 
