@@ -55,7 +55,8 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         (
             Screen("Compare plans", "compare", "billing.PlanAccess", "billing_plan_compare"),
             Screen("Subscriptions", "card_membership", "billing.PlanAccess"),
-            Screen("Usage", "data_usage", "entitlements.Allowance"),
+            Screen("Usage", "data_usage", "entitlements.Allowance", "entitlements_usage"),
+            Screen("Quotas", "production_quantity_limits", "entitlements.Allowance"),
             Screen("Usage drifts", "rule", "entitlements.UsageDrift"),
             Screen("Seat drifts", "event_seat", "billing.SeatDrift"),
             Screen("Plans", "sell", "billing.Plan"),
@@ -133,5 +134,5 @@ def _within(request: HttpRequest, link: str) -> bool:
         and "/invariants/" not in request.path
         and "/earnings/" not in request.path
         and "/money/" not in request.path
-        and not request.path.endswith("/plans/")
+        and not request.path.endswith(("/plans/", "/usage/"))
     )

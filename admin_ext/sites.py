@@ -17,16 +17,17 @@ from unfold.sites import UnfoldAdminSite
 
 from accounts import second_factor
 from accounts.models import User
+from admin_ext import first_steps
 from admin_ext.console import autocomplete, searching
+from admin_ext.dashboards import usage
 from admin_ext.home import home
 from audit.actor import Actor
 from core.public_ids import decode
 from organizations import staff_acting
-from organizations.acting import acting_for, actor_for
+from organizations.acting import SWITCHED_TO, acting_for, actor_for
 from organizations.models import ActingGrant, Membership, Organization
-from organizations.permissions import RULES
+from organizations.permissions import RULES, Permission, allows
 
-SESSION_KEY = "console_organization"
 MONEY_ROLES = frozenset(role for rule in RULES.values() if rule.step_up for role in rule.roles)
 
 
@@ -173,8 +174,24 @@ class OrganizerSite(ConsoleSite):
         if grant is not None:
             return grant.organization
         mine = [membership.organization for membership in self.memberships(request)]
-        chosen = request.session.get(SESSION_KEY)
+        chosen = request.session.get(SWITCHED_TO)
         return next((organization for organization in mine if str(organization.pk) == chosen), mine[0] if mine else None)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Somebody who works for no organization yet is led to where one begins; the platform's people have their own console."""
+        if isinstance(request.user, User) and not request.user.is_staff and not self.may_enter(request):
+            messages.info(request, "You work for no organization yet. Begin one here, or open the link of an invitation.")
+            return HttpResponseRedirect(reverse("web:start"))
+        return super().login(request, extra_context)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        actor, organization = self.actor(request), self.organization(request)
+        more: dict[str, Any] = {}
+        if organization is not None:
+            more["steps"] = first_steps.of(actor, organization, self)
+            if allows(actor, Permission.USAGE_VIEW, organization.pk):
+                more["usage"] = usage.bars(actor, organization, self.name)
+        return super().index(request, {**more, **(extra_context or {})})
 
     def _actor(self, request: HttpRequest) -> Actor:
         grant = self.grant(request)
@@ -206,7 +223,7 @@ class OrganizerSite(ConsoleSite):
         """Work for another of one's organizations from here on; one that is not one's own changes nothing."""
         wanted = _decoded(request.POST.get("organization", ""))
         if any(membership.organization_id == wanted for membership in self.memberships(request)):
-            request.session[SESSION_KEY] = str(wanted)
+            request.session[SWITCHED_TO] = str(wanted)
         else:
             messages.error(request, "You do not work for this organization, or not any more.")
         return HttpResponseRedirect(reverse("admin:index", current_app=self.name))

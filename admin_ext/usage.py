@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
@@ -13,6 +13,7 @@ from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.dialogs import Dialog
+from admin_ext.dashboards import usage
 from admin_ext.ledger import organization_names
 from billing import usage_overrides
 from entitlements.models import Allowance, UsageDrift
@@ -61,6 +62,12 @@ class AllowanceAdmin(ConsoleModelAdmin):
         explain="The organization's plan stays as it is. The limit and the reason stand in the audit log.",
         submit="Change limit",
     )
+
+    def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
+        return (("usage/", usage.PAGE, self.usage_view),)
+
+    def usage_view(self, request: HttpRequest, model_admin: Any) -> HttpResponse:
+        return usage.page(self, request)
 
     def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
         return self.get_queryset(request).select_related("grant")

@@ -2,7 +2,20 @@
 
 from ninja import NinjaAPI, Swagger
 
-from public_api import documents, errors, events, invitations, me, members, organizers, organizing, payouts, registrations
+from public_api import (
+    documents,
+    errors,
+    events,
+    invitations,
+    me,
+    members,
+    organizers,
+    organizing,
+    payouts,
+    plan_usage,
+    plans,
+    registrations,
+)
 
 DESCRIPTION = """
 What attendees need, and thin doors to the operations that organizers automate.
@@ -27,6 +40,8 @@ api.add_router("", events.router, tags=["events"])
 api.add_router("", registrations.router, tags=["registrations"])
 api.add_router("", documents.router, tags=["registrations"])
 api.add_router("", me.router, tags=["me"])
+api.add_router("", plan_usage.router, tags=["me"])
+api.add_router("", plans.router, tags=["plans"])
 api.add_router("", organizing.router, tags=["organizers"])
 api.add_router("", payouts.router, tags=["payouts"])
 api.add_router("", invitations.router, tags=["organizations"])

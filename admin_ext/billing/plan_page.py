@@ -9,15 +9,13 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 
 from admin_ext.console import refusals
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.scope import visible
-from audit.actor import Actor
-from billing import comparison, plan_changes, seat_standing, subscribing, trials
+from admin_ext.dashboards import usage
+from billing import comparison, plan_changes, return_links, subscribing, trials
 from billing.models import Plan, PlanAccess, PlanChange, Subscription
-from entitlements.models import Allowance
 from organizations.models import Organization
 from organizations.permissions import Permission, allows
 
@@ -31,15 +29,19 @@ def show(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
     audience = str(organization.kind) if organization else None
     access = visible(PlanAccess, actor).filter(organization=organization).select_related("plan").first() if organization else None
     subscription = Subscription.objects.visible_to(actor).filter(organization=organization).live().first() if organization else None
+    plans = comparison.plans(audience=audience)
     return admin.own_page(
         request,
         "admin_ext/plans.html",
         "Plans",
-        plans=[_card(plan) for plan in comparison.plans(audience=audience)],
+        plans=[_card(plan) for plan in plans],
+        matrix=comparison.matrix(plans),
+        came_back=_came_back(request, organization, subscription),
+        sales_email=settings.SALES_EMAIL,
         access=access,
         subscription=subscription,
         waiting=visible(PlanChange, actor).filter(subscription=subscription, state__in=PlanChange.OPEN).first() if subscription else None,
-        bars=_bars(actor, organization.pk) if organization else [],
+        usage=usage.bars(actor, organization, site) if organization else None,
         may_manage=organization is not None and allows(actor, Permission.SUBSCRIPTION_MANAGE, organization.pk),
         may_try=access is None or access.state == PlanAccess.State.FREE,
         urls={name: reverse(f"admin:billing_plan_{name}", current_app=site) for name in ("try", "subscribe", "portal", "change")},
@@ -47,24 +49,23 @@ def show(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
 
 
 def _card(plan: Plan) -> dict[str, Any]:
-    return {"plan": plan, "rows": comparison.limits(plan), "prices": comparison.prices(plan)}
+    return {"plan": plan, "prices": comparison.prices(plan), "is_for_sale": comparison.can_be_bought(plan)}
 
 
-def _bars(actor: Actor, organization_id: UUID) -> list[dict[str, Any]]:
-    now = timezone.now()
-    rows = visible(Allowance, actor).filter(grant__organization_id=organization_id).select_related("grant").order_by("pk")
-    found = [(row, row.effective_limit(now)) for row in rows if row.is_counted]
-    bars = [
-        {"name": row.get_resource_display(), "used": row.used, "limit": limit, "ends_at": row.grant.period_ends_at} for row, limit in found
-    ]
-    return [*bars, *_seats(actor, organization_id)]
-
-
-def _seats(actor: Actor, organization_id: UUID) -> list[dict[str, Any]]:
-    if not allows(actor, Permission.SUBSCRIPTION_VIEW, organization_id):
-        return []
-    found = seat_standing.of(organization_id)
-    return [{"name": "Seats", "used": found.used, "limit": max(found.room, found.included + found.billed), "ends_at": None}]
+def _came_back(request: HttpRequest, organization: Organization | None, subscription: Subscription | None) -> tuple[str, str] | None:
+    """What to say to somebody who comes from Stripe's pages: (kind of note, sentence). What they did there Stripe says, not the address."""
+    text = request.GET.get(return_links.PARAMETER)
+    if text is None or organization is None:
+        return None
+    try:
+        what = return_links.opened(text, organization_id=organization.pk)
+    except (return_links.StaleReturn, return_links.ForeignReturn) as refusal:
+        return "warning", str(refusal)
+    if what == return_links.PORTAL:
+        return "success", "You are back from Stripe; what you changed there stands here as soon as Stripe has told us."
+    if subscription is not None:
+        return "success", "Stripe has confirmed the subscription; everything that the plan allows can be used."
+    return "warning", "Stripe has confirmed no subscription yet: if you paid, it stands here within a minute; if not, nothing was charged."
 
 
 def _organization_id(admin: ConsoleModelAdmin, request: HttpRequest) -> UUID:
@@ -90,7 +91,12 @@ def subscribe(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
     organization_id, back = _organization_id(admin, request), _back(admin)
     given = {"plan": request.POST.get("plan", ""), "interval": request.POST.get("interval", "")}
     try:
-        url = subscribing.checkout_url(organization_id=organization_id, return_url=_outside(back), by=admin.actor(request), **given)
+        url = subscribing.checkout_url(
+            organization_id=organization_id,
+            return_url=_outside(back, organization_id, return_links.CHECKOUT),
+            by=admin.actor(request),
+            **given,
+        )
     except refusals.REFUSALS as refusal:
         return refusals.sentence(request, refusal, back=back)
     return _leave(request, url, back)
@@ -100,7 +106,9 @@ def portal(admin: ConsoleModelAdmin, request: HttpRequest) -> HttpResponse:
     """Stripe's page for the card, the invoices and the end of the subscription."""
     organization_id, back = _organization_id(admin, request), _back(admin)
     try:
-        url = subscribing.portal_url(organization_id=organization_id, return_url=_outside(back), by=admin.actor(request))
+        url = subscribing.portal_url(
+            organization_id=organization_id, return_url=_outside(back, organization_id, return_links.PORTAL), by=admin.actor(request)
+        )
     except refusals.REFUSALS as refusal:
         return refusals.sentence(request, refusal, back=back)
     return _leave(request, url, back)
@@ -129,8 +137,8 @@ def _back(admin: ConsoleModelAdmin) -> str:
     return reverse("admin:billing_plan_compare", current_app=admin.admin_site.name)
 
 
-def _outside(path: str) -> str:
-    return urljoin(settings.BASE_URL, path)
+def _outside(path: str, organization_id: UUID, what: str) -> str:
+    return return_links.address(urljoin(settings.BASE_URL, path), organization_id=organization_id, what=what)
 
 
 def _leave(request: HttpRequest, url: str | None, back: str) -> HttpResponse:

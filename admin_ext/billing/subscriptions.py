@@ -14,6 +14,7 @@ from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.dialogs import Dialog
 from admin_ext.console.panels import Panel
+from admin_ext.dashboards import usage
 from billing import trials
 from billing.models import Plan, PlanAccess
 from entitlements.models import Allowance
@@ -136,6 +137,7 @@ class PlanAccessAdmin(ConsoleModelAdmin):
                     for one in quotas.order_by("pk")
                 ],
                 "Nothing can be made without a plan.",
+                usage.url_for(site, obj.organization),
             ),
             Panel(
                 "History",

@@ -1,5 +1,6 @@
 """Changing a subscription: a larger plan now, a smaller one from the next period on, its end at the period's end, or not after all."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -57,6 +58,16 @@ class NothingToUndo(DomainError):
         super().__init__("No change waits for the period's end; there is nothing to undo.")
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a change would be. due_at: when a smaller plan follows, None of one that comes at once; blockers: what keeps it from it."""
+
+    kind: str
+    price: PlanPrice
+    due_at: datetime | None
+    blockers: list[str]
+
+
 @transaction.atomic
 def change(*, subscription_id: UUID, plan: str, interval: str, by: Actor) -> PlanChange:
     """A dearer plan is asked of Stripe now, with what is left of the period counted; a cheaper one waits for the period's end.
@@ -64,6 +75,14 @@ def change(*, subscription_id: UUID, plan: str, interval: str, by: Actor) -> Pla
     Raises NotFound, PermissionRefused, InvalidInput, PlanNotForSale, NotChangeable, ChangePending, DowngradeBlocked.
     """
     subscription = _locked(subscription_id, by)
+    proposal = proposed(subscription, plan=plan, interval=interval)
+    if proposal.blockers:
+        raise DowngradeBlocked(proposal.blockers)
+    return _ask(subscription, proposal.kind, price=proposal.price, due_at=proposal.due_at, by=by)
+
+
+def proposed(subscription: Subscription, *, plan: str, interval: str) -> Proposal:
+    """What becoming the plan would be for this subscription, which the caller may see. Raises as `change`, but for what is pending."""
     wanted, price = plan_catalogue.for_sale(code=plan, interval=interval, currency=subscription.price.currency)
     if wanted.audience != subscription.organization.kind:
         raise InvalidInput(f"{wanted.name} is not for this kind of organization; choose another plan.", field="plan")
@@ -72,11 +91,9 @@ def change(*, subscription_id: UUID, plan: str, interval: str, by: Actor) -> Pla
     if (wanted.pk, interval) == (subscription.price.plan_id, subscription.price.interval):
         raise NotChangeable("The organization has this plan already.")
     if _a_month(price) >= _a_month(subscription.price):
-        return _ask(subscription, Kind.UPGRADE, price=price, by=by)
+        return Proposal(Kind.UPGRADE, price, None, [])
     found = plan_blockers.blockers(subscription.organization_id, wanted)
-    if found:
-        raise DowngradeBlocked(found)
-    return _ask(subscription, Kind.DOWNGRADE, price=price, due_at=subscription.period_ends_at - AHEAD, by=by)
+    return Proposal(Kind.DOWNGRADE, price, subscription.period_ends_at - AHEAD, found)
 
 
 def preflight(*, subscription_id: UUID, plan: str, by: Actor) -> list[str]:

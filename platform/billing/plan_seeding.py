@@ -14,7 +14,13 @@ type Prices = dict[tuple[str, str], int]
 # values of the plan, and its prices in cents of a dollar by (kind, interval)
 _PLANS: tuple[tuple[dict[str, Any], Prices], ...] = (
     (
-        {"name": "Attendee", "audience": "user", "trial_days": 0, "description": "For people who attend.", "features": "Certificates"},
+        {
+            "name": "Attendee",
+            "audience": "user",
+            "trial_days": 0,
+            "description": "For people who attend.",
+            "features": "Places at events\nYour own certificates",
+        },
         {},
     ),
     (
@@ -25,7 +31,7 @@ _PLANS: tuple[tuple[dict[str, Any], Prices], ...] = (
             "events_per_month": 30,
             "certificates_per_month": 500,
             "attendees_per_event": 500,
-            "features": "Paid events\nCertificates\nPayouts",
+            "features": "Paid events\nPayouts",
         },
         {("base", "month"): 4_900, ("base", "year"): 49_000},
     ),
@@ -36,7 +42,7 @@ _PLANS: tuple[tuple[dict[str, Any], Prices], ...] = (
             "description": "For one person who teaches courses.",
             "courses_per_month": 30,
             "certificates_per_month": 500,
-            "features": "Courses\nCertificates\nPayouts",
+            "features": "Payouts",
         },
         {("base", "month"): 4_900, ("base", "year"): 49_000},
     ),
@@ -49,7 +55,7 @@ _PLANS: tuple[tuple[dict[str, Any], Prices], ...] = (
             **dict.fromkeys(("events_per_month", "courses_per_month", "certificates_per_month")),
             "attendees_per_event": 2_000,
             "seats_included": 1,
-            "features": "Paid events\nCourses\nCertificates\nPayouts\nSeveral members\nInstructors free",
+            "features": "Paid events\nPayouts\nSeveral members\nInstructors free",
         },
         {("base", "month"): 19_900, ("base", "year"): 199_000, ("seat", "month"): 12_900, ("seat", "year"): 129_000},
     ),

@@ -3,6 +3,8 @@
 N = max(bought, used - included) further seats are billed. Instructors take none.
 """
 
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -43,9 +45,7 @@ class Standing:
 
 
 def count(organization_id: UUID) -> int:
-    members = Membership.objects.filter(organization_id=organization_id, ended_at=None, role__in=COUNTED)
-    invited = Invitation.objects.pending().filter(organization_id=organization_id, role__in=COUNTED)
-    return members.count() + invited.count()
+    return sum(1 for _ in _holders([organization_id]))
 
 
 def of(organization_id: UUID) -> Standing:
@@ -53,6 +53,29 @@ def of(organization_id: UUID) -> Standing:
     row = SeatAccount.objects.filter(organization_id=organization_id).first() or SeatAccount(organization_id=organization_id)
     access = PlanAccess.objects.select_related("plan").filter(organization_id=organization_id).first()
     return standing(row, access, live_subscription(organization_id), used=count(organization_id))
+
+
+def numbers(organization_ids: Collection[UUID]) -> dict[UUID, tuple[int, int, int]]:
+    """(used, included, billed) of each as `of` says; five queries, however many are asked for."""
+    rows = {row.organization_id: row for row in SeatAccount.objects.filter(organization_id__in=organization_ids)}
+    paid = Subscription.objects.live().select_related("price__plan").filter(organization_id__in=organization_ids)
+    subscribed = {one.organization_id: one.price.plan for one in paid}
+    standing = PlanAccess.objects.select_related("plan").filter(organization_id__in=organization_ids).exclude(plan=None)
+    plans = {one.organization_id: one.plan for one in standing} | subscribed
+    used = Counter(_holders(organization_ids))
+    found = {}
+    for key in organization_ids:
+        row, plan = rows.get(key) or SeatAccount(), plans.get(key)
+        found[key] = (used[key], (_included(plan) if plan else _OWN) + row.given, row.number if key in subscribed else 0)
+    return found
+
+
+def _holders(organization_ids: Collection[UUID]) -> Iterator[UUID]:
+    """The organization of each seat that is used."""
+    members = Membership.objects.filter(organization_id__in=organization_ids, ended_at=None, role__in=COUNTED)
+    invited = Invitation.objects.pending().filter(organization_id__in=organization_ids, role__in=COUNTED)
+    for rows in (members, invited):
+        yield from rows.values_list("organization_id", flat=True)
 
 
 def needed(organization_id: UUID, plan: Plan) -> int:

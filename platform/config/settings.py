@@ -1,6 +1,7 @@
 """The only settings file; what differs between places comes from the environment (config/env.py)."""
 
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -199,6 +200,8 @@ if IS_TEST:
 
 # --- mail -----------------------------------------------------------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = required_in_production("DEFAULT_FROM_EMAIL", "CPD Platform <no-reply@cpd.example>")
+# Whom people write to about plans that are sold by people.
+SALES_EMAIL = env.str("SALES_EMAIL", default=parseaddr(DEFAULT_FROM_EMAIL)[1])
 _MAIL_URL = required_in_production("EMAIL_URL", f"file://{VAR_DIR / 'mail'}")
 _MAIL = env.email_url_config(_MAIL_URL) if not _MAIL_URL.startswith("file:") else {}
 MAILERS = {

@@ -8,6 +8,8 @@ from audit.actor import Actor
 from core.public_ids import encode
 from organizations.models import ActingGrant, Membership
 
+SWITCHED_TO = "console_organization"  # where a session keeps the organization that the console is switched to
+
 
 def actor_for(
     user: User,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from web import events, exports, invitations, mailbox, organizations, organizers, registrations, webhooks
+from web import events, exports, invitations, mailbox, organizations, organizers, pricing, registrations, starting, webhooks
 
 app_name = "web"
 urlpatterns = [
@@ -18,6 +18,10 @@ urlpatterns = [
     path("registrations/<str:public_id>/confirm", registrations.confirm, name="confirm"),
     path("payments/<str:public_id>/return", registrations.returned, name="returned"),
     path("invitations/<str:token>", invitations.page, name="invitation"),
+    path("pricing", pricing.page, name="pricing"),
+    path("start", starting.choose, name="start"),
+    path("start/alone", starting.begin, {"kind": "personal"}, name="start_personal"),
+    path("start/team", starting.begin, {"kind": "team"}, name="start_team"),
     path("organizers", organizers.listing, name="organizers"),
     path("organizers/<slug:slug>", organizers.profile, name="organizer"),
     path("organizers/<slug:slug>/logo.png", organizers.logo, name="organizer_logo"),

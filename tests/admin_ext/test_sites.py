@@ -109,7 +109,9 @@ class TestAnEndedMembership:
         assert bob.get("/console/").status_code == 200
         people.north.memberships.filter(user=people.bob).update(ended_at="2020-01-01T00:00:00Z")
 
-        assert bob.get("/console/", follow=True).status_code == 403
+        answer = bob.get("/console/", follow=True)
+        assert answer.redirect_chain[-1][0] == "/start"
+        assert "North Clinic" not in answer.content.decode()
 
     def test_so_does_a_deactivated_account(self, people: People) -> None:
         bob = sign_in(people.bob)

@@ -40,6 +40,7 @@ FREE = {
     "POST /api/v1/organizations/{organization_id}/payouts": MONEY,
     "PATCH /api/v1/me": ATTENDEE,
     "POST /api/v1/me/registrations/{registration_id}/cancel": LESS,
+    "POST /api/v1/me/downgrade": LESS,
     "POST /api/v1/me/registrations/{registration_id}/checkout": ATTENDEE,
     "DELETE /api/v1/me/sessions": LESS,
     "DELETE /api/v1/me/sessions/{session_id}": LESS,

@@ -37,6 +37,9 @@ WITHOUT_OBJECT = {
     ("GET", "/api/v1/public/organizations"),
     ("POST", "/api/v1/organizations"),
     ("GET", "/api/v1/events"),
+    ("GET", "/api/v1/plans"),
+    ("GET", "/api/v1/me/usage"),
+    ("POST", "/api/v1/me/downgrade"),  # names its organization in the body: tests/public_api/test_plans.py and the matrix
     ("GET", "/api/v1/me"),
     ("PATCH", "/api/v1/me"),
     ("GET", "/api/v1/me/registrations"),

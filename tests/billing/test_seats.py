@@ -65,6 +65,17 @@ class TestCheckout:
         assert not StripeCommand.objects.filter(operation="subscription.seats").exists()
 
 
+class TestNumbers:
+    def test_of_many_are_those_of_each(self, people: Personas, made: Subscription) -> None:
+        invite(people, buy=True)
+        seats.give(organization_id=people.elsewhere.pk, seats=3, reason="A partner", by=staff(StaffGroup.SUPPORT))
+        keys = [people.organization.pk, people.elsewhere.pk]
+        each = [seat_standing.of(key) for key in keys]
+
+        assert seat_standing.numbers(keys) == {key: (one.used, one.included, one.billed) for key, one in zip(keys, each, strict=True)}
+        assert (each[0].used, each[0].billed, each[1].included) == (3, 2, 4)
+
+
 class TestReserve:
     def test_refuses_without_consent_and_says_the_price(self, people: Personas, made: Subscription) -> None:
         with pytest.raises(seats.SeatLimitReached) as refused:

@@ -276,13 +276,16 @@ OPERATIONS = {
 
 @dataclass(frozen=True)
 class Route:
-    """sees: what makes the object visible (404 without); needs: what the call needs (403 without); answer: of whoever may."""
+    """sees: what makes the object visible (404 without); needs: what the call needs (403 without); answer: of whoever may.
+
+    body: what is sent; a function where it names an object of the world.
+    """
 
     sees: str
     needs: str
     row: str
     answer: tuple[int, str] = (200, "")
-    body: dict[str, Any] | None = None
+    body: dict[str, Any] | Callable[[World], dict[str, Any]] | None = None
 
 
 ROUTES = {
@@ -326,6 +329,13 @@ ROUTES = {
     "POST /api/v1/organizations/{organization_id}/payouts": Route(
         "organization.view", "payout.request", "organizations.organization", (201, ""), {"currency": "USD", "amount": 2000}
     ),
+    "POST /api/v1/me/downgrade": Route(
+        "organization.view",
+        "subscription.manage",
+        "organizations.organization",
+        (409, "NOT_SUBSCRIBED"),
+        lambda world: {"organization_id": world.north.public_id, "confirm": True},
+    ),
     "GET /api/v1/payouts/{payout_id}": Route("payout.view", "payout.view", "billing.payoutrequest"),
     "GET /api/v1/payouts/{payout_id}/statement": Route("payout.view", "payout.view", "billing.payoutrequest"),
 }
@@ -339,6 +349,8 @@ WITHOUT_PERMISSION = {
     "GET /api/v1/events",
     "POST /api/v1/events/{event_id}/quote",
     "POST /api/v1/events/{event_id}/registrations",
+    "GET /api/v1/plans",
+    "GET /api/v1/me/usage",
     "GET /api/v1/me",
     "PATCH /api/v1/me",
     "GET /api/v1/me/registrations",

@@ -244,17 +244,18 @@ class TestApi:
             document: Any = world.rows["billing.document"]
             ids = dict.fromkeys(("event", "event_id", "registration_id", "payout_id", "invitation_id", "membership_id"), row.public_id)
             target = path.format(**ids, organization_id=world.north.public_id, document_id=document.public_id)
-            answers[address] = self._asked(client, method, target, route)
+            answers[address] = self._asked(client, method, target, route, world)
             if subject.relation == "staff" or subject.reaches(route.sees):
                 expected[address] = route.answer if subject.reaches(route.needs) else (403, "PERMISSION_REFUSED")
             else:
                 expected[address] = (404, "NOT_FOUND")
         assert answers == expected
 
-    def _asked(self, client: Client, method: str, target: str, route: drivers.Route) -> tuple[int, str]:
+    def _asked(self, client: Client, method: str, target: str, route: drivers.Route, world: World) -> tuple[int, str]:
         with undone():
             before = changed()
-            body = json.dumps(route.body).encode() if route.body else b""
+            given = route.body(world) if callable(route.body) else route.body
+            body = json.dumps(given).encode() if given else b""
             answer = client.generic(method, target, body, "application/json", headers={"Idempotency-Key": f"matrix-{next(_token)}"})
             code = answer.json()["error"]["code"] if answer.status_code >= 400 else ""
             assert (changed() != before) is (method != "GET" and answer.status_code < 400)
