@@ -29,7 +29,7 @@ def of(actor: Actor, organization: Organization, site: Any) -> list[Step]:
         return []
     steps = [_plan(actor, organization, site.name), _event(actor, site.name)]
     if organization.kind == Organization.Kind.TEAM:
-        steps.append(_people(actor, organization, site.name))
+        steps.append(_people(actor, site.name))
     if PayoutRequest in site._registry:
         steps.append(_payouts(actor, site.name))
     return [] if all(step.is_done for step in steps) else steps
@@ -46,10 +46,9 @@ def _event(actor: Actor, site: str) -> Step:
     return Step("Create an event", "It stays a draft until you publish it.", url, visible(Event, actor).exists())
 
 
-def _people(actor: Actor, organization: Organization, site: str) -> Step:
+def _people(actor: Actor, site: str) -> Step:
     asked = visible(Invitation, actor).exists() or visible(Membership, actor).exclude(user_id=actor.user_id).exists()
-    url = reverse("admin:organizations_organization_change", args=[organization.public_id], current_app=site)
-    return Step("Invite the people you work with", "Invite… on the organization's page; they get a link by mail.", url, asked)
+    return Step("Invite the people you work with", "They get a link by mail.", list_url(site, Invitation) or "", asked)
 
 
 def _payouts(actor: Actor, site: str) -> Step:

@@ -16,6 +16,7 @@ from tests.accounts.test_pages import code_for
 from tests.e2e.conftest import PASSWORD, Product, accessibility_findings
 from tests.e2e.money_work import follow, open_dialog, send
 from tests.e2e.money_work import look as fits
+from tests.factories.events import SessionFactory
 from tests.factories.plans import plan
 from tests.flows import open_event
 from tests.processes import until
@@ -37,6 +38,7 @@ def test_from_the_prices_to_a_smaller_plan(product: Product, new_page: Any) -> N
     accept(bob, "bob@example.org")
     change_the_role(alice, product, north)
     subscribe(alice, product, north)
+    buy_a_seat(alice, product, north)
     ask_for_a_smaller_plan(alice, product, north)
 
 
@@ -49,7 +51,7 @@ def look(page: Page, name: str) -> None:
 def catalogue() -> None:
     """The usual plans and a smaller one for teams; Stripe has heard of them."""
     plan_seeding.seed()
-    plan("Small team", month=9_900, audience="team", attendees_per_event=100, features="Paid events")
+    plan("Small team", month=9_900, seat=4_900, audience="team", attendees_per_event=100, features="Paid events")
     plan("Hospital group", month=None, audience="team", is_contact_sales=True, description="For many clinics under one roof.")
     until(lambda: not PlanPrice.objects.filter(stripe_price_id=None).exists(), "Stripe has every price")
 
@@ -112,13 +114,15 @@ def set_up_the_second_factor(page: Page) -> None:
 
 
 def invite(page: Page, north: Organization, **people: str) -> None:
-    """From the first steps. None of them takes a seat that is paid for; a further seat is bought between these lines."""
+    """From the first steps. Two of them take a seat, which costs nothing during the trial."""
     follow(page, page.get_by_role("link", name="Invite the people you work with"))
+    invitations = page.url
     for name, role in people.items():
-        dialog = open_dialog(page, "Invite…")
-        dialog.locator("[name=email]").fill(f"{name}@example.org")
-        dialog.locator(f"[name=role][value={role}]").check()
-        follow(page, dialog.get_by_role("button", name="Send invitation"))
+        page.goto(invitations)
+        follow(page, page.get_by_role("link", name="Invite…", exact=True))
+        page.locator("[name=email]").fill(f"{name}@example.org")
+        page.locator(f"[name=role][value={role}]").check()
+        follow(page, page.get_by_role("button", name="Send invitation"))
         expect(page.get_by_text("Invited; the mail is on its way.")).to_be_visible()
     until(lambda: Message.objects.filter(kind="invitation").count() == 3, "three mails were written")
     assert Invitation.objects.filter(organization=north, state="pending").count() == 3
@@ -157,6 +161,7 @@ def subscribe(page: Page, product: Product, north: Organization) -> None:
     expect(page.get_by_text("Stripe has confirmed no subscription yet")).to_be_visible()
     look(page, "plans-came-back-without-paying")
     follow(page, page.get_by_role("button", name="Subscribe to Organization for 199.00 USD a month"))
+    page.fill("[name=email]", "alice@example.org")
     follow(page, page.get_by_role("button", name=re.compile("^Pay ")))
     until(lambda: Subscription.objects.live().filter(organization=north).exists(), "Stripe's word has come")
     page.reload()
@@ -167,9 +172,22 @@ def subscribe(page: Page, product: Product, north: Organization) -> None:
     look(page, "plans-subscribed")
 
 
+def buy_a_seat(page: Page, product: Product, north: Organization) -> None:
+    """The dialog says what it adds to the next invoice; Stripe bills it after the click, and invoices nothing yet."""
+    page.goto(f"{product.address}/console/organizations/organization/{north.public_id}/change/")
+    page.get_by_role("button", name="Money").click()
+    dialog = open_dialog(page, "Buy seats…")
+    expect(dialog.get_by_text("by Stripe's rule")).to_be_visible()
+    look(page, "buy-seats")
+    send(page, dialog, "Buy", "Bought; Stripe hears of it")
+    until(lambda: Subscription.objects.live().get(organization=north).seat_quantity == 3, "Stripe bills three further seats")
+
+
 def ask_for_a_smaller_plan(page: Page, product: Product, north: Organization) -> None:
     """Refused while an event is too large for it, and done once that is smaller; then not after all."""
     event = open_event(of=north, price=0, capacity=500)
+    SessionFactory.create(event=event)
+    page.goto(product.address + PLANS)
     smaller = page.get_by_role("button", name="Change to Small team for 99.00 USD a month")
     follow(page, smaller)
     expect(page.get_by_text(f"“{event.title}” has more than 100 places")).to_be_visible()
