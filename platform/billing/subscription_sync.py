@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import access
+from billing import access, subscription_emails
 from billing.gateway.base import GatewayError
 from billing.gateway.plans import GatewaySubscription
 from billing.gateway.selection import gateway
@@ -61,8 +61,10 @@ def sync(*, answer: GatewaySubscription, asked_at: datetime, by: Actor, event: s
     subscription.save()
     new = _facts(subscription)
     if new != old:
-        SubscriptionChange.objects.create(subscription=subscription, old=old, new=new, source=by.label, event=event)
+        change = SubscriptionChange.objects.create(subscription=subscription, old=old, new=new, source=by.label, event=event)
         record(subscription, "subscription.synced", by=by, before=old, after=new)
+        if subscription_emails.kind_of(old, new):
+            jobs.enqueue(subscription_emails.send, change_id=change.pk)
     _derive(subscription, by=by, event=event)
     return subscription
 

@@ -74,6 +74,7 @@ def world(rival: Organization, charlie: User) -> World:
         account,
         payout,
         making.trial(rival),
+        making.invoice(rival),
         Allowance.objects.get(grant__organization_id=rival.pk, resource="events"),
         *people_of(rival, charlie),
         AuditEntry.objects.about(refund).get(),

@@ -40,6 +40,7 @@ SCREENS = {
     "billing.plan": "plan.view",
     "entitlements.allowance": "usage.view",
     "billing.planaccess": "subscription.view",
+    "billing.invoice": "subscription.view",
     "entitlements.usagedrift": "ledger.view",
     "ledger.ledgertransaction": "ledger.view",
     "ledger.ledgerentry": "ledger.view",
@@ -54,6 +55,7 @@ SCREENS = {
 # Objects of an organization as a whole; everything else of an organization belongs to one member in it.
 WHOLE = {
     "billing.planaccess",
+    "billing.invoice",
     "entitlements.allowance",
     "organizations.organization",
     "organizations.membership",

@@ -182,6 +182,7 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "organizations.organization": north,
         "entitlements.allowance": Allowance.objects.get(grant__organization_id=north.pk, resource="events"),
         "billing.planaccess": making.trial(north),
+        "billing.invoice": making.invoice(north),
         "entitlements.usagedrift": making.drift(north),
         "events.event": event,
         "events.event:publish": draft,
