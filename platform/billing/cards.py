@@ -15,6 +15,7 @@ from billing.gateway.selection import gateway
 from billing.models import BillingAccount
 from core import jobs
 
+BY = Actor.system("cards.sync")
 NOTICE_DAYS = (0, 7, 30)
 _LATEST = timedelta(days=7)  # how long after the last day a missed notice still says something new
 _MIRRORED = ["stripe_payment_method_id", "card_brand", "card_last4", "card_expires_on"]

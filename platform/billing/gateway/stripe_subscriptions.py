@@ -65,7 +65,7 @@ def invoice(found: Any) -> GatewayInvoice:
 
 def card(found: Any) -> GatewayCard | None:
     """What pays: the card of a subscription that is live, else the customer's; None where there is none, or the customer is gone."""
-    if found.get("deleted"):
+    if getattr(found, "deleted", False):
         return None
     own = [one.default_payment_method for one in found.subscriptions.data if one.default_payment_method]
     method = own[0] if own else found.invoice_settings.default_payment_method
