@@ -20,6 +20,8 @@ class Sizes:
     state_machine_steps: int
     trade_examples: int
     trade_steps: int
+    subscription_examples: int
+    subscription_steps: int
     recorded_days: int  # days at Stripe, each told in `tellings` orders
     day_events: int  # webhooks of a day, at least
     tellings: int
@@ -44,6 +46,8 @@ SMALL = Sizes(
     state_machine_steps=15,
     trade_examples=6,
     trade_steps=16,
+    subscription_examples=8,
+    subscription_steps=20,
     recorded_days=1,
     day_events=40,
     tellings=4,
@@ -67,6 +71,8 @@ LARGE = Sizes(
     state_machine_steps=40,
     trade_examples=150,
     trade_steps=50,
+    subscription_examples=300,
+    subscription_steps=60,
     recorded_days=2,
     day_events=500,
     tellings=8,
