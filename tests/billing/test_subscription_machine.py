@@ -69,8 +69,8 @@ class Machine(RuleBasedStateMachine):
         self.block._from_testcase = True  # type: ignore[attr-defined]  # the test's own, so that outside calls are let through
         self.block.__enter__()
 
-    @initialize(status=st.sampled_from(["incomplete", "trialing", "active"]))
-    def begin(self, status: str) -> None:
+    @initialize(status=st.sampled_from(["incomplete", "trialing", "active"]), is_heard=st.booleans())
+    def begin(self, status: str, is_heard: bool) -> None:
         organization = personas().organization
         self.account: BillingAccount = customer(organization)
         number = Plan.objects.count()
@@ -78,6 +78,8 @@ class Machine(RuleBasedStateMachine):
         self.stripe = Stripe(answer(self.account, self.plans[0], status))
         self.was_allowed = False
         self.tell()
+        if is_heard:
+            self.a_webhook_comes(pick=0, twice=False)
 
     def tell(self) -> None:
         self.stripe.events += 1
@@ -165,6 +167,19 @@ class Machine(RuleBasedStateMachine):
         if self.stripe.readings:
             read, asked_at = self.take(self.stripe.readings, pick)
             subscription_sync.sync(answer=read, asked_at=asked_at, by=BY)
+
+    @rule(pick=PICK)
+    def a_reading_is_overtaken(self, pick: int) -> None:
+        """One worker reads, Stripe moves on, another worker hears of it and writes first."""
+        self.a_slow_worker_reads()
+        self.stripe_moves_on(pick)
+        self.a_webhook_comes(pick, twice=False)
+        self.a_slow_worker_writes(len(self.stripe.readings) - 1)
+
+    @rule(pick=PICK)
+    def everything_is_heard(self, pick: int) -> None:
+        while self.stripe.pending:
+            self.a_webhook_comes(pick, twice=bool(pick % 2))
 
     # what the clock does
 

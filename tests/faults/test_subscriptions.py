@@ -18,7 +18,7 @@ from tests.faults.test_reconciliation import held
 from tests.faults.test_worker import IMPATIENT, somebody_waits_for_a_lock
 from tests.processes import kill_group, until, worker
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.gap("6.2"), pytest.mark.rule("M16")]
+pytestmark = [pytest.mark.django_db, pytest.mark.gap("6.2"), pytest.mark.rule("M16")]
 LOST: dict[str, tuple[str, dict[str, Any]]] = {
     "reset before": ("reset_before", {}),
     "reset after": ("reset_after", {}),
@@ -130,6 +130,7 @@ def posts(sandbox: Sandbox) -> list[Any]:
     return list(sandbox.control.requests(method="POST", path=CHANGES))
 
 
+@pytest.mark.django_db(transaction=True)
 class TestKillMinusNine:
     def test_between_the_commit_and_the_call_leaves_the_change_to_the_next_worker(
         self, sandbox: Sandbox, people: Personas, made: Subscription
