@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import stripe
 from django.utils import timezone
 
 from admin_ext.billing import dunning
@@ -164,3 +165,15 @@ class TestPages:
             states = [one["status"] for one in sandbox.world.store.select("checkout.session", newest_first=False)]
         assert states == ["expired", "open"]
         assert BillingAccount.objects.count() == 1
+
+    def test_are_opened_beside_an_attempt_that_was_never_paid(self, people: Personas, plans: Any, sandbox: Sandbox) -> None:
+        ask(people)
+        client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
+        given: Any = {
+            "customer": BillingAccount.objects.get().stripe_customer_id,
+            "items": [{"price": plans["small"].prices.get().stripe_price_id}],
+            "default_payment_method": "pm_card_chargeDeclined",
+        }
+        assert client.v1.subscriptions.create(given).status == "incomplete"
+        assert ask(people) is not None
+        assert Subscription.objects.get().status == "incomplete"
