@@ -15,6 +15,7 @@ class Sizes:
     approvers: int
     kills: int  # kill -9 of the worker, each at another moment
     payout_kills: int  # steps of a payout at which the worker is killed
+    lost_answers: int  # ways in which the answer to a change of a subscription is lost
     hypothesis_examples: int
     state_machine_examples: int
     state_machine_steps: int
@@ -41,6 +42,7 @@ SMALL = Sizes(
     approvers=4,
     kills=2,
     payout_kills=3,
+    lost_answers=2,
     hypothesis_examples=50,
     state_machine_examples=8,
     state_machine_steps=15,
@@ -66,6 +68,7 @@ LARGE = Sizes(
     approvers=8,
     kills=12,
     payout_kills=10,
+    lost_answers=5,
     hypothesis_examples=1_000,
     state_machine_examples=150,
     state_machine_steps=40,
