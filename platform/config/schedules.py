@@ -150,13 +150,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         "billing",
         "A notice that a trial ends is sent a day late, with the days that are left by then.",
     ),
-    Schedule(
-        "cards-notices",
-        "billing.cards.send_notices",
-        "15 2 * * *",
-        "billing",
-        "A mail that a card ends in 30, 7 or 0 days is sent a day late.",
-    ),
+    Schedule("cards-notices", "billing.cards.send_notices", "15 2 * * *", "billing", "A mail that a card ends soon goes out a day late."),
     Schedule(
         "subscriptions-stale",
         "billing.subscription_sync.refresh_stale",

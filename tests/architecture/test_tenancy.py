@@ -73,9 +73,7 @@ def world(rival: Organization, charlie: User) -> World:
         rival,
         account,
         payout,
-        making.trial(rival),
-        making.invoice(rival),
-        Allowance.objects.get(grant__organization_id=rival.pk, resource="events"),
+        *plan_of(rival),
         *people_of(rival, charlie),
         AuditEntry.objects.about(refund).get(),
     ]
@@ -90,6 +88,10 @@ def world(rival: Organization, charlie: User) -> World:
         "Offered-by-rival",
     ]
     return World({type(row): row for row in rows}, secrets)
+
+
+def plan_of(rival: Organization) -> list[Model]:
+    return [making.trial(rival), making.invoice(rival), Allowance.objects.get(grant__organization_id=rival.pk, resource="events")]
 
 
 def people_of(rival: Organization, charlie: User) -> list[Model]:

@@ -239,6 +239,7 @@ EXPORTS = dict.fromkeys(
         "billing.payment",
         "billing.refund",
         "billing.document",
+        "billing.invoice",
         "ledger.ledgerentry",
     ),
     "list.export",
