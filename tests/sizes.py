@@ -23,6 +23,7 @@ class Sizes:
     trade_steps: int
     subscription_examples: int
     subscription_steps: int
+    every_night: bool  # of a trial and what follows it, not only those in which something happens
     recorded_days: int  # days at Stripe, each told in `tellings` orders
     day_events: int  # webhooks of a day, at least
     tellings: int
@@ -48,8 +49,9 @@ SMALL = Sizes(
     state_machine_steps=15,
     trade_examples=6,
     trade_steps=16,
-    subscription_examples=20,
+    subscription_examples=6,
     subscription_steps=25,
+    every_night=False,
     recorded_days=1,
     day_events=40,
     tellings=4,
@@ -76,6 +78,7 @@ LARGE = Sizes(
     trade_steps=50,
     subscription_examples=300,
     subscription_steps=60,
+    every_night=True,
     recorded_days=2,
     day_events=500,
     tellings=8,

@@ -15,12 +15,12 @@ NOTICE_DAYS = (0, 1, 3, 7)
 
 @jobs.task()
 def send_notices() -> None:
-    """Tell of every trial that ends within a week, and of every grace period, what is due: each notice once, a missed one late.
+    """Tell of every trial with a week or less left, and of every grace period, what is due: each notice once, a missed one late.
 
     Where a subscription is behind, Stripe decides about its end: the mails about its invoices speak of that.
     """
     now = timezone.now()
-    for access in PlanAccess.objects.trials_ending(now + timedelta(days=NOTICE_DAYS[-1])):
+    for access in PlanAccess.objects.trials_ending(now + timedelta(days=NOTICE_DAYS[-1] + 1)):
         _send("trial_ending", access, f"{days_notice(access.trial_ends_at or now, now)}", access.trial_ends_at)
     for access in PlanAccess.objects.in_grace():
         _send("grace_began", access, "begun", access.grace_ends_at)
@@ -40,11 +40,12 @@ def send_ended(*, access_id: UUID) -> None:
 
 def _send(kind: str, access: PlanAccess, notice: str, moment: datetime | None) -> None:
     subscription = Subscription.objects.live().filter(organization_id=access.organization_id).select_related("price").first()
+    goes_on = subscription is not None and not subscription.cancel_at_period_end
     context: dict[str, Any] = {
         "plan": access.plan_name,
         "moment": moment,
         "is_last": notice == "0",
-        "is_subscribed": subscription is not None,
+        "is_subscribed": goes_on,
         "price": str(subscription.price) if subscription else _price(access),
     }
     to_admins(kind, access.organization, context, related=access, notice=f"{moment:%Y-%m-%d}:{notice}")

@@ -130,8 +130,8 @@ class PlanAccessQuerySet(models.QuerySet["PlanAccess"]):
     def graces_over(self, at: datetime) -> Self:
         return self.filter(state="grace", grace_ends_at__lte=at).order_by("grace_ends_at")
 
-    def trials_ending(self, by: datetime) -> Self:
-        return self.filter(state="trial", trial_ends_at__lte=by).select_related("organization", "plan").order_by("pk")
+    def trials_ending(self, before: datetime) -> Self:
+        return self.filter(state="trial", trial_ends_at__lt=before).select_related("organization", "plan").order_by("pk")
 
     def in_grace(self) -> Self:
         """Nobody pays, and no subscription at Stripe is left that could be paid late."""

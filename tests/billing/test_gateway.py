@@ -25,6 +25,7 @@ from ledger.chart import PLATFORM_FEES, STRIPE_BALANCE
 from ledger.invariants import registered, violations
 from ledger.posting import Entry
 from notifications.models import Message
+from organizations import belongings
 from tests.billing.conftest import Shop, Till
 from tests.billing.test_refund_books import hear
 from tests.factories.billing import again, finance, intent_for, paid_payment, payment_at_stripe, pending_payment, requested_refund
@@ -267,6 +268,7 @@ class TestInvariants:
 class TestReady:
     def test_loads_stripes_library_in_a_worker_before_its_first_task(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ledger_invariants, "_invariants", {})
+        monkeypatch.setattr(belongings, "_answers", {})
         settings.PROCESS = "worker"
         apps.get_app_config("billing").ready()
         assert "stripe_balance" in {invariant.name for invariant in registered()}
