@@ -179,7 +179,10 @@ def _one_page_alone(customer: str, by: Actor) -> None:
     stripe.expire_open_pages(customer)
     asked_at = timezone.now()
     for answer in stripe.subscriptions_of(customer):
-        found = subscription_sync.sync(answer=answer, asked_at=asked_at, by=by)
+        try:
+            found = subscription_sync.sync(answer=answer, asked_at=asked_at, by=by)
+        except subscription_sync.UnknownPrice as unknown:
+            raise AlreadySubscribed from unknown  # to something made by hand at Stripe, which is paid for all the same
         if found is not None and found.is_live:
             raise AlreadySubscribed
 

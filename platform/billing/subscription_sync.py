@@ -33,7 +33,18 @@ def refresh(*, stripe_subscription_id: str, by: Actor, event: str = "") -> Subsc
     """Read the subscription at Stripe and mirror it; None where it is not one of ours. Raises what the gateway raises."""
     asked_at = timezone.now()
     answer = gateway().retrieve_subscription(stripe_subscription_id)
+    ask_about_others(answer=answer, by=by, event=event)
     return sync(answer=answer, asked_at=asked_at, by=by, event=event)
+
+
+def ask_about_others(*, answer: GatewaySubscription, by: Actor, event: str = "") -> None:
+    """Mirror what else of the customer's still counts as live here: one alone is, so the end of the others was not heard of yet."""
+    if answer.status not in Subscription.LIVE:
+        return
+    others = Subscription.objects.live().filter(account__stripe_customer_id=answer.customer_id).exclude(stripe_subscription_id=answer.id)
+    for other in others:
+        asked_at = timezone.now()
+        sync(answer=gateway().retrieve_subscription(other.stripe_subscription_id), asked_at=asked_at, by=by, event=event)
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ import stripe
 from django.utils import timezone
 
 from admin_ext.billing import dunning
-from billing import access_emails, invoice_emails, invoices, subscription_sync
+from billing import access_emails, invoice_emails, invoices, subscribing, subscription_sync
 from billing.gateway.base import GatewayIntent
 from billing.models import BillingAccount, Invoice, PlanAccess, Subscription
 from notifications.models import Message
@@ -19,6 +19,7 @@ from tests.billing.subscribers import ask, heard, standing, use_card
 from tests.factories.people import Personas
 from tests.factories.subscriptions import BEGAN, bill, customer
 from tests.sandbox.test_pages import visit
+from tests.sandbox.test_subscriptions import price
 
 pytestmark = [pytest.mark.django_db, pytest.mark.gap("1.2")]
 DAY = 86_400
@@ -177,3 +178,17 @@ class TestPages:
         assert client.v1.subscriptions.create(given).status == "incomplete"
         assert ask(people) is not None
         assert Subscription.objects.get().status == "incomplete"
+
+    def test_are_not_opened_beside_a_subscription_to_what_is_not_in_the_catalogue(
+        self, people: Personas, plans: Any, sandbox: Sandbox
+    ) -> None:
+        ask(people)
+        client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
+        given: Any = {
+            "customer": BillingAccount.objects.get().stripe_customer_id,
+            "items": [{"price": price(client)}],
+            "default_payment_method": "pm_card_visa",
+        }
+        client.v1.subscriptions.create(given)
+        with pytest.raises(subscribing.AlreadySubscribed):
+            ask(people)

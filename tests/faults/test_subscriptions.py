@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import stripe
 
 from billing import plan_changes, subscribing, subscription_sync
 from billing.gateway.base import GatewayBusy, GatewayUnknown
@@ -189,6 +190,24 @@ class TestWebhookFirst:
         sandbox.control.release()
         finish(sandbox)
         assert (len(theirs(sandbox)), Subscription.objects.count(), standing(people).state) == (1, 1, "active")
+
+    def test_of_the_next_subscription_makes_up_for_the_lost_end_of_the_one_before(
+        self, sandbox: Sandbox, people: Personas, made: Subscription
+    ) -> None:
+        sandbox.control.delivery("lost", types=["customer.subscription.deleted"])
+        client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
+        client.v1.subscriptions.cancel(made.stripe_subscription_id)
+        given: Any = {
+            "customer": made.account.stripe_customer_id,
+            "items": [{"price": Plan.objects.get(code="large").prices.get().stripe_price_id}],
+            "default_payment_method": "pm_card_visa",
+        }
+        client.v1.subscriptions.create(given)
+
+        finish(sandbox)
+
+        assert sorted(Subscription.objects.values_list("status", flat=True)) == ["active", "canceled"]
+        assert (standing(people).state, standing(people).plan_name) == ("active", "Large")
 
     def test_that_never_comes_is_made_up_for_by_the_sweep(self, sandbox: Sandbox, people: Personas, made: Subscription) -> None:
         sandbox.control.delivery("lost")
