@@ -39,6 +39,6 @@ def banner(actor: Actor, site: str) -> Banner | None:
         status=subscription.status if subscription else "",
         needs_action=invoice is not None and invoice.needs_action,
         ends_at=access.grace_ends_at,
-        pay_url=(invoices.address(site, invoice, Page.PAY) or "") if invoice else "",
+        pay_url=invoices.address(site, invoice, Page.PAY) if invoice else "",
         plans_url=reverse("admin:billing_plan_compare", current_app=site),
     )

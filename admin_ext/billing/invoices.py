@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from admin_ext.console import columns, export, filters, refusals
@@ -91,7 +91,7 @@ class InvoiceAdmin(ConsoleModelAdmin):
     pages.short_description = "At Stripe"  # type: ignore[attr-defined]
 
     def _way(self, obj: Invoice, page: Page, label: str) -> Any:
-        return columns.as_page_elsewhere(address(self.admin_site.name, obj, page) or "", label)
+        return columns.as_page_elsewhere(address(self.admin_site.name, obj, page), label)
 
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
         return (
@@ -132,9 +132,6 @@ class InvoiceAdmin(ConsoleModelAdmin):
         return [Panel("Ledger entries", ["Transaction", "Account", "Debit", "Credit"], rows, "Nothing is posted before it is paid.")]
 
 
-def address(site: str, invoice: Invoice, page: Page) -> str | None:
-    """Where this console leads to Stripe's page; None where it has no screen of invoices."""
-    try:
-        return reverse(f"admin:billing_invoice_{page}", args=[invoice.public_id], current_app=site)
-    except NoReverseMatch:
-        return None
+def address(site: str, invoice: Invoice, page: Page) -> str:
+    """Where this console leads to Stripe's page."""
+    return reverse(f"admin:billing_invoice_{page}", args=[invoice.public_id], current_app=site)

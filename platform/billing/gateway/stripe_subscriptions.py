@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from billing.gateway.plans import GatewayCard, GatewayCustomer, GatewayInvoice, GatewayPrice, GatewayProduct, GatewaySubscription
@@ -115,7 +116,7 @@ class StripeSubscriptions:
     def expire_open_pages(self, customer_id: str) -> None:
         found = self._ask(lambda: self.client.v1.checkout.sessions.list({"customer": customer_id, "status": "open", "limit": 100}))
         for page in found.data:
-            self._ask(lambda page=page: self.client.v1.checkout.sessions.expire(page.id, {}, {"idempotency_key": f"expire-{page.id}"}))
+            self._ask(partial(self.client.v1.checkout.sessions.expire, page.id, {}, {"idempotency_key": f"expire-{page.id}"}))
 
     def create_portal_session(self, parameters: dict[str, Any], *, key: str) -> str:
         params: Any = parameters
