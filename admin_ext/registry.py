@@ -9,6 +9,7 @@ from admin_ext.billing.charge_fees import ChargeFeeAdmin
 from admin_ext.billing.differences import DiscrepancyAdmin
 from admin_ext.billing.disputes import DisputeAdmin
 from admin_ext.billing.documents import DocumentAdmin
+from admin_ext.billing.invoices import InvoiceAdmin
 from admin_ext.billing.payments import PaymentAdmin
 from admin_ext.billing.payouts import PayoutRequestAdmin
 from admin_ext.billing.periods import ReconciliationPeriodAdmin
@@ -44,6 +45,7 @@ from billing.models import (
     Document,
     FeeSchedule,
     InboundEvent,
+    Invoice,
     Payment,
     PaymentLine,
     PayoutRequest,
@@ -83,6 +85,7 @@ BOTH: Screens = (
     (Registration, RegistrationAdmin),
     (Organization, OrganizationAdmin),
     (PlanAccess, PlanAccessAdmin),
+    (Invoice, InvoiceAdmin),
     (Allowance, AllowanceAdmin),
     (Membership, MembershipAdmin),
     (Invitation, InvitationAdmin),

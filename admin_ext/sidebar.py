@@ -55,6 +55,7 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         (
             Screen("Compare plans", "compare", "billing.PlanAccess", "billing_plan_compare"),
             Screen("Subscriptions", "card_membership", "billing.PlanAccess"),
+            Screen("Invoices", "request_quote", "billing.Invoice"),
             Screen("Usage", "data_usage", "entitlements.Allowance", "entitlements_usage"),
             Screen("Quotas", "production_quantity_limits", "entitlements.Allowance"),
             Screen("Usage drifts", "rule", "entitlements.UsageDrift"),

@@ -18,6 +18,7 @@ from unfold.sites import UnfoldAdminSite
 from accounts import second_factor
 from accounts.models import User
 from admin_ext import first_steps
+from admin_ext.billing import dunning
 from admin_ext.console import autocomplete, searching
 from admin_ext.dashboards import usage
 from admin_ext.home import home
@@ -234,6 +235,7 @@ class OrganizerSite(ConsoleSite):
             context["organization"] = self.organization(request)
             grant = self.grant(request)
             context["acting"] = grant
+            context["dunning"] = dunning.banner(self.actor(request), self.name)
             context["organizations"] = [grant.organization] if grant else [one.organization for one in self.memberships(request)]
         return context
 

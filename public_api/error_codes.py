@@ -95,7 +95,7 @@ DOMAIN: dict[str, Meaning] = {
     "PREVIEW_EXPIRED": Meaning(404, "The preview's link is over or was altered; ask the organizer for a new one."),
     "RECONCILIATION_UNDER_WAY": Meaning(409, "A reconciliation is under way; wait for it."),
     "ALREADY_SUBSCRIBED": Meaning(409, "The organization has a subscription; change that one."),
-    "INVOICE_UNREACHABLE": Meaning(409, "The payment provider does not show this invoice now; try again."),
+    "INVOICE_UNREACHABLE": Meaning(409, "The payment provider has no such page of this invoice."),
     "NOT_SUBSCRIBED": Meaning(409, "The organization has no subscription yet."),
     "SUBSCRIBING_REFUSED": Meaning(409, "The payment provider does not open this page now."),
     "ACCOUNT_EXISTS": Meaning(409, "The account has a password already."),

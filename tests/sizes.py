@@ -15,12 +15,16 @@ class Sizes:
     approvers: int
     kills: int  # kill -9 of the worker, each at another moment
     payout_kills: int  # steps of a payout at which the worker is killed
+    lost_answers: int  # ways in which the answer to a change of a subscription is lost
     hypothesis_examples: int
     state_machine_examples: int
     state_machine_steps: int
     seat_histories: int  # months of random changes, each compared with the invoice at its end
     trade_examples: int
     trade_steps: int
+    subscription_examples: int
+    subscription_steps: int
+    every_night: bool  # of a trial and what follows it, not only those in which something happens
     recorded_days: int  # days at Stripe, each told in `tellings` orders
     day_events: int  # webhooks of a day, at least
     tellings: int
@@ -40,12 +44,16 @@ SMALL = Sizes(
     approvers=4,
     kills=1,
     payout_kills=3,
+    lost_answers=2,
     hypothesis_examples=50,
     state_machine_examples=8,
     state_machine_steps=15,
     seat_histories=5,
     trade_examples=6,
     trade_steps=16,
+    subscription_examples=8,
+    subscription_steps=25,
+    every_night=False,
     recorded_days=1,
     day_events=40,
     tellings=4,
@@ -64,12 +72,16 @@ LARGE = Sizes(
     approvers=8,
     kills=12,
     payout_kills=10,
+    lost_answers=5,
     hypothesis_examples=1_000,
     state_machine_examples=150,
     state_machine_steps=40,
     seat_histories=1_000,
     trade_examples=150,
     trade_steps=50,
+    subscription_examples=300,
+    subscription_steps=60,
+    every_night=True,
     recorded_days=2,
     day_events=500,
     tellings=8,

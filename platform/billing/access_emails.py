@@ -6,22 +6,24 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from billing.models import PlanAccess
+from billing.admin_mail import to_admins
+from billing.models import PlanAccess, Subscription
 from core import jobs
-from notifications import delivery
-from organizations.models import Role
 
 NOTICE_DAYS = (0, 1, 3, 7)
 
 
 @jobs.task()
 def send_notices() -> None:
-    """Tell of every trial that ends within a week, and of every grace period, what is due: each notice once, a missed one late."""
+    """Tell of every trial with a week or less left, and of every grace period, what is due: each notice once, a missed one late.
+
+    Where a subscription is behind, Stripe decides about its end: the mails about its invoices speak of that.
+    """
     now = timezone.now()
-    for access in PlanAccess.objects.trials_ending(now + timedelta(days=NOTICE_DAYS[-1])):
-        _to_admins("trial_ending", access, f"{days_notice(access.trial_ends_at or now, now)}", access.trial_ends_at)
+    for access in PlanAccess.objects.trials_ending(now + timedelta(days=NOTICE_DAYS[-1] + 1)):
+        _send("trial_ending", access, f"{days_notice(access.trial_ends_at or now, now)}", access.trial_ends_at)
     for access in PlanAccess.objects.in_grace():
-        _to_admins("grace_began", access, "begun", access.grace_ends_at)
+        _send("grace_began", access, "begun", access.grace_ends_at)
 
 
 def days_notice(ends_at: datetime, now: datetime) -> int:
@@ -33,27 +35,20 @@ def days_notice(ends_at: datetime, now: datetime) -> int:
 @jobs.task()
 def send_ended(*, access_id: UUID) -> None:
     access = PlanAccess.objects.select_related("organization", "plan").get(pk=access_id)
-    _to_admins("plan_ended", access, "ended", access.updated_at)
+    _send("plan_ended", access, "ended", access.updated_at)
 
 
-def _to_admins(kind: str, access: PlanAccess, notice: str, moment: datetime | None) -> None:
+def _send(kind: str, access: PlanAccess, notice: str, moment: datetime | None) -> None:
+    subscription = Subscription.objects.live().filter(organization_id=access.organization_id).select_related("price").first()
+    goes_on = subscription is not None and not subscription.cancel_at_period_end
     context: dict[str, Any] = {
-        "organization": access.organization.name,
         "plan": access.plan_name,
         "moment": moment,
         "is_last": notice == "0",
-        "price": _price(access),
+        "is_subscribed": goes_on,
+        "price": str(subscription.price) if subscription else _price(access),
     }
-    for member in access.organization.memberships.active().filter(role=Role.ADMIN).select_related("user"):
-        delivery.queue(
-            kind=kind,
-            to=member.user.email,
-            context=context,
-            user_id=member.user_id,
-            organization_id=access.organization_id,
-            related=access,
-            dedupe_key=f"{kind}:{access.pk}:{moment:%Y-%m-%d}:{notice}:{member.user_id}",
-        )
+    to_admins(kind, access.organization, context, related=access, notice=f"{moment:%Y-%m-%d}:{notice}")
 
 
 def _price(access: PlanAccess) -> str:

@@ -10,8 +10,10 @@ class BillingConfig(AppConfig):
         from billing import (  # noqa: F401  for their tasks
             access,
             access_emails,
+            cards,
             dispute_sweeps,
             invariants,
+            invoice_emails,
             invoices,
             payout_invariants,
             payout_schedule,
@@ -21,6 +23,7 @@ class BillingConfig(AppConfig):
             seat_drifts,
             seat_following,
             seat_submission,
+            subscription_emails,
             subscription_sync,
             sweeps,
             usage_emails,

@@ -1,33 +1,25 @@
-"""Invoices of subscriptions: mirrored from Stripe, booked when they are paid, their links fetched anew for whoever opens one."""
+"""Invoices of subscriptions: mirrored from Stripe, booked when they are paid, told of when they could not be taken."""
 
 from datetime import datetime
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import postings
-from billing.gateway.base import GatewayError, GatewayIntent
+from billing import invoice_emails, postings
+from billing.gateway.base import GatewayIntent
 from billing.gateway.plans import GatewayInvoice
 from billing.gateway.selection import gateway
 from billing.models import BillingAccount, Invoice
 from core import jobs
-from core.errors import DomainError, NotFound
-from core.outside_calls import forbid_open_transaction
 from ledger import posting
 
 BY = Actor.system("invoices.sync")
 _AT_ONCE = 200
-_MIRRORED = ("number", "status", "billing_reason", "total", "amount_due", "amount_paid", "tax", "currency", "issued_at", "paid_at")
-
-
-class InvoiceUnreachable(DomainError):
-    code, http_status = "INVOICE_UNREACHABLE", 409
-
-    def __init__(self) -> None:
-        super().__init__("Stripe does not show this invoice now; try again in some minutes.")
+_AMOUNTS = ("total", "amount_due", "amount_paid", "tax", "currency")
+_MOMENTS = ("issued_at", "paid_at", "period_starts_at", "period_ends_at", "next_attempt_at")
+_MIRRORED = ("number", "status", "billing_reason", "attempts", *_AMOUNTS, *_MOMENTS)
 
 
 def refresh(*, stripe_invoice_id: str, by: Actor) -> Invoice | None:
@@ -35,12 +27,19 @@ def refresh(*, stripe_invoice_id: str, by: Actor) -> Invoice | None:
     asked_at = timezone.now()
     answer = gateway().retrieve_invoice(stripe_invoice_id)
     paid_by = gateway().retrieve_intent(answer.payment_intent_id) if answer.payment_intent_id and answer.amount_paid else None
-    return sync(answer=answer, paid_by=paid_by, asked_at=asked_at, by=by)
+    tried = answer.open_intent_id if answer.status == Invoice.Status.OPEN else None
+    tried_by = gateway().retrieve_intent(tried) if tried else None
+    return sync(answer=answer, paid_by=paid_by, tried_by=tried_by, asked_at=asked_at, by=by)
 
 
 @transaction.atomic
-def sync(*, answer: GatewayInvoice, paid_by: GatewayIntent | None, asked_at: datetime, by: Actor) -> Invoice | None:
-    """The mirror agrees with Stripe's answer, and what was paid is in the books, once; None where the customer is not one of ours."""
+def sync(
+    *, answer: GatewayInvoice, paid_by: GatewayIntent | None, asked_at: datetime, by: Actor, tried_by: GatewayIntent | None = None
+) -> Invoice | None:
+    """The mirror agrees with Stripe's answer, and what was paid is in the books, once; None where the customer is not one of ours.
+
+    tried_by: the intent of the last attempt, where the invoice is open. An attempt that failed is told to the admins.
+    """
     account = BillingAccount.objects.select_for_update(of=["self"]).select_related("organization").filter(
         stripe_customer_id=answer.customer_id
     ).first()  # fmt: skip
@@ -51,15 +50,18 @@ def sync(*, answer: GatewayInvoice, paid_by: GatewayIntent | None, asked_at: dat
         invoice = Invoice(account=account, organization=account.organization, stripe_invoice_id=answer.id)
     elif invoice.asked_at > asked_at:
         return invoice
-    before = invoice.status
+    before, tries = invoice.status, (invoice.attempts, invoice.needs_action)
     for name in _MIRRORED:
         setattr(invoice, name, getattr(answer, name))
     invoice.asked_at = asked_at
+    invoice.needs_action = tried_by is not None and tried_by.status == "requires_action"
     if paid_by is not None:
         invoice.stripe_payment_intent_id, invoice.stripe_charge_id = paid_by.id, paid_by.charge_id
     invoice.save()
     if before != invoice.status:
         record(invoice, f"invoice.{invoice.status}", by=by, after={"total": invoice.total, "currency": invoice.currency})
+    if invoice.status == Invoice.Status.OPEN and (invoice.attempts, invoice.needs_action) > tries:
+        jobs.enqueue(invoice_emails.send_unpaid, invoice_id=invoice.pk, attempt=invoice.attempts)
     _book(invoice, paid_by, country=account.organization.country)
     return invoice
 
@@ -89,21 +91,6 @@ def _book(invoice: Invoice, paid_by: GatewayIntent | None, *, country: str) -> N
             occurred_at=at,
             organization_id=invoice.organization_id,
         )
-
-
-def document_url(*, invoice_id: UUID, by: Actor) -> str:
-    """Where Stripe shows the invoice as PDF now. Asked for by a surface with no transaction open. Raises NotFound, InvoiceUnreachable."""
-    forbid_open_transaction()
-    invoice = Invoice.objects.visible_to(by).filter(pk=invoice_id).first()
-    if invoice is None:
-        raise NotFound("invoice")
-    try:
-        url = gateway(patient=False).retrieve_invoice(invoice.stripe_invoice_id).pdf_url
-    except GatewayError as error:
-        raise InvoiceUnreachable from error
-    if not url:
-        raise InvoiceUnreachable
-    return url
 
 
 @jobs.task(queue="money", outside=True)

@@ -21,7 +21,10 @@ Kind, State = PlanChange.Kind, PlanChange.State
 
 @jobs.task(queue="money", outside=True)
 def submit(*, change_id: UUID) -> None:
-    """Repeatable. Setting a subscription to what it is already changes nothing at Stripe, so a lost answer is asked for again."""
+    """Repeatable. Setting a subscription to what it is already changes nothing at Stripe, so a lost answer is asked for again.
+
+    Under another key where Stripe keeps an error for the first one, or has forgotten it.
+    """
     change = PlanChange.objects.select_related("subscription__price", "price__plan").get(pk=change_id)
     if change.state != State.REQUESTED:
         return
@@ -33,6 +36,9 @@ def submit(*, change_id: UUID) -> None:
         subject=change,
         organization_id=subscription.organization_id,
     )
+    if commands.is_spent(key=command.key, since=command.sent_at):
+        renew(change_id=change_id, given_up=change.number)
+        raise jobs.RetryLater(f"The key {command.key} is of no use any more; the next try has another.")
     asked_at = timezone.now()
     try:
         answer = commands.perform(
@@ -67,6 +73,15 @@ def _seats(change: PlanChange, price: PlanPrice, now: GatewaySubscription) -> li
 def _locked(change_id: UUID) -> PlanChange:
     Subscription.objects.select_for_update().get(plan_changes=change_id)
     return PlanChange.objects.select_related("subscription").get(pk=change_id)
+
+
+@transaction.atomic
+def renew(*, change_id: UUID, given_up: int) -> None:
+    """The next try has another key. Repeatable: of two who give up the same key, one counts."""
+    change = _locked(change_id)
+    if change.number == given_up:
+        change.number += 1
+        change.save(update_fields=["number", "updated_at"])
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Rows by who may see them, and the questions asked of them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     )
 
 
+# Subscriptions that Stripe bills, or tries to: at most one for each organization.
+LIVE = ("trialing", "active", "past_due", "unpaid", "paused")
 # Disputes that hold money back and are not in the books as lost.
 _UNDECIDED = ("warning_needs_response", "warning_under_review", "needs_response", "under_review")
 
@@ -130,16 +132,23 @@ class PlanAccessQuerySet(models.QuerySet["PlanAccess"]):
     def graces_over(self, at: datetime) -> Self:
         return self.filter(state="grace", grace_ends_at__lte=at).order_by("grace_ends_at")
 
-    def trials_ending(self, by: datetime) -> Self:
-        return self.filter(state="trial", trial_ends_at__lte=by).select_related("organization", "plan").order_by("pk")
+    def trials_ending(self, before: datetime) -> Self:
+        return self.filter(state="trial", trial_ends_at__lt=before).select_related("organization", "plan").order_by("pk")
 
     def in_grace(self) -> Self:
-        return self.filter(state="grace").select_related("organization", "plan").order_by("pk")
+        """Nobody pays, and no subscription at Stripe is left that could be paid late."""
+        behind = Q(organization__subscriptions__status__in=LIVE)
+        return self.filter(state="grace").exclude(behind).select_related("organization", "plan").order_by("pk")
 
 
 class BillingAccountQuerySet(models.QuerySet["BillingAccount"]):
     def visible_to(self, by: Actor) -> Self:
         return scoped(self, by, Permission.SUBSCRIPTION_VIEW)
+
+    def card_ending(self, since: date, until: date) -> Self:
+        """Accounts that pay a subscription by a card whose last day is between the two."""
+        rows = self.filter(card_expires_on__gte=since, card_expires_on__lte=until, subscriptions__status__in=LIVE)
+        return rows.select_related("organization").order_by("pk")
 
 
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import access, commands, plan_catalogue, seat_items, seat_standing
+from billing import access, commands, plan_catalogue, seat_items, seat_standing, subscription_sync
 from billing.gateway.base import GatewayBusy, GatewayRefused, GatewayUnknown
 from billing.gateway.selection import gateway
 from billing.models import BillingAccount, Plan, PlanAccess, PlanPrice, Subscription
@@ -69,6 +69,7 @@ def checkout_url(*, organization_id: UUID, plan: str, interval: str, return_url:
     begun = begin(organization_id=organization_id, plan=plan, interval=interval, by=by)
     try:
         customer = _customer(begun.account, by)
+        _one_page_alone(customer, by)
         asked = gateway(patient=False).create_checkout_session(_checkout(begun, customer, return_url), key=f"subscribe-{uuid7()}")
     except (GatewayBusy, GatewayUnknown):
         return None
@@ -174,6 +175,20 @@ def opened(*, account_id: UUID, stripe_customer_id: str, by: Actor) -> str:
         account.save(update_fields=["stripe_customer_id", "updated_at"])
         record(account, "billing_account.customer_made", by=by, after={"stripe_customer_id": stripe_customer_id})
     return account.stripe_customer_id or stripe_customer_id
+
+
+def _one_page_alone(customer: str, by: Actor) -> None:
+    """Nobody pays twice: an earlier page is closed, and what was subscribed to on one is known here. Raises AlreadySubscribed."""
+    stripe = gateway(patient=False)
+    stripe.expire_open_pages(customer)
+    asked_at = timezone.now()
+    for answer in stripe.subscriptions_of(customer):
+        try:
+            found = subscription_sync.sync(answer=answer, asked_at=asked_at, by=by)
+        except subscription_sync.UnknownPrice as unknown:
+            raise AlreadySubscribed from unknown  # to something made by hand at Stripe, which is paid for all the same
+        if found is not None and found.is_live:
+            raise AlreadySubscribed
 
 
 def _checkout(begun: Begun, customer: str, return_url: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from billing import access, seat_items
+from billing import access, seat_items, subscription_emails
 from billing.gateway.base import GatewayError
 from billing.gateway.plans import GatewaySubscription
 from billing.gateway.selection import gateway
@@ -43,7 +43,18 @@ def refresh(*, stripe_subscription_id: str, by: Actor, event: str = "") -> Subsc
     """Read the subscription at Stripe and mirror it; None where it is not one of ours. Raises what the gateway raises."""
     asked_at = timezone.now()
     answer = gateway().retrieve_subscription(stripe_subscription_id)
+    ask_about_others(answer=answer, by=by, event=event)
     return sync(answer=answer, asked_at=asked_at, by=by, event=event)
+
+
+def ask_about_others(*, answer: GatewaySubscription, by: Actor, event: str = "") -> None:
+    """Mirror what else of the customer's still counts as live here: one alone is, so the end of the others was not heard of yet."""
+    if answer.status not in Subscription.LIVE:
+        return
+    others = Subscription.objects.live().filter(account__stripe_customer_id=answer.customer_id).exclude(stripe_subscription_id=answer.id)
+    for other in others:
+        asked_at = timezone.now()
+        sync(answer=gateway().retrieve_subscription(other.stripe_subscription_id), asked_at=asked_at, by=by, event=event)
 
 
 @transaction.atomic
@@ -73,8 +84,10 @@ def sync(*, answer: GatewaySubscription, asked_at: datetime, by: Actor, event: s
     subscription.save()
     new = _facts(subscription)
     if new != old:
-        SubscriptionChange.objects.create(subscription=subscription, old=old, new=new, source=by.label, event=event)
+        change = SubscriptionChange.objects.create(subscription=subscription, old=old, new=new, source=by.label, event=event)
         record(subscription, "subscription.synced", by=by, before=old, after=new)
+        if subscription_emails.kind_of(old, new):
+            jobs.enqueue(subscription_emails.send, change_id=change.pk)
     _derive(subscription, by=by, event=event)
     if any(old.get(name) != new[name] for name in ("status", "price")):
         for task in _followers:

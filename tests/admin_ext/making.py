@@ -12,7 +12,7 @@ from accounts.models import User
 from audit.actor import Actor
 from billing import payments, refunds
 from billing.documents import issuing
-from billing.models import CheckoutSession, Dispute, Document, InboundEvent, Payment, Plan, PlanAccess, Refund
+from billing.models import BillingAccount, CheckoutSession, Dispute, Document, InboundEvent, Invoice, Payment, Plan, PlanAccess, Refund
 from core.models import Job
 from entitlements.models import Allowance, UsageDrift
 from events.models import Event, Session
@@ -45,6 +45,26 @@ def trial(of: Organization) -> PlanAccess:
     access.start_trial(plan=plan, at=timezone.now(), ends_at=timezone.now() + timedelta(days=30))
     access.save()
     return access
+
+
+def invoice(of: Organization, status: str = "paid", **values: Any) -> Invoice:
+    """An invoice of a month, 49 dollars; Stripe has never heard of it."""
+    number = next(_next)
+    account, _ = BillingAccount.objects.get_or_create(organization=of, defaults={"stripe_customer_id": f"cus_{number}"})
+    now = timezone.now()
+    given = {
+        "number": f"NORTH-{number:04}",
+        "stripe_invoice_id": f"in_{number}",
+        "total": 4_900,
+        "amount_due": 4_900,
+        "amount_paid": 4_900 if status == "paid" else 0,
+        "currency": "USD",
+        "issued_at": now,
+        "asked_at": now,
+        "period_starts_at": now,
+        "period_ends_at": now + timedelta(days=30),
+    }
+    return Invoice.objects.create(account=account, organization=of, status=status, **{**given, **values})
 
 
 def drift(of: Organization) -> UsageDrift:

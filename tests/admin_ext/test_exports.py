@@ -73,7 +73,8 @@ class TestExport:
         making.registration(event, payment=making.payment(people.north, for_event=event))
         making.refund(making.payment(people.north), by=acting(people.francis))
         making.document(making.payment(people.north))
-        making.invitation(people.north, people.alice, "invited@example.org")
+        making.invoice(people.north)
+        making.invitation(people.north, people.alice, "asked@example.org")
         client, tried = sign_in(getattr(people, who)), []
         for model, admin in site._registry.items():
             if admin.export_fields:

@@ -84,12 +84,15 @@ def world(rival: Organization, charlie: User) -> World:
         rival,
         account,
         payout,
-        making.trial(rival),
-        Allowance.objects.get(grant__organization_id=rival.pk, resource="events"),
+        *plan_of(rival),
         *people_of(rival, charlie),
         AuditEntry.objects.about(refund).get(),
     ]
     return World({type(row): row for row in rows}, SECRETS)
+
+
+def plan_of(rival: Organization) -> list[Model]:
+    return [making.trial(rival), making.invoice(rival), Allowance.objects.get(grant__organization_id=rival.pk, resource="events")]
 
 
 def people_of(rival: Organization, charlie: User) -> list[Model]:

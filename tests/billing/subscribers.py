@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import stripe
+
 from audit.actor import Actor
 from billing import subscribing
-from billing.models import PlanAccess
+from billing.models import PlanAccess, Subscription
 from sandbox.stripe.server import Sandbox
 from tests.factories.people import Personas
 
@@ -30,3 +32,10 @@ def heard(webhooks: Callable[[], int], run_jobs: Callable[..., int]) -> None:
 
 def standing(people: Personas) -> PlanAccess:
     return PlanAccess.objects.select_related("plan").get(organization=people.organization)
+
+
+def use_card(sandbox: Sandbox, subscription: Subscription, card: str) -> None:
+    """The subscription is paid by another card from now on; card: a token of Stripe's."""
+    client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
+    given: Any = {"default_payment_method": card}
+    client.v1.subscriptions.update(subscription.stripe_subscription_id, given)

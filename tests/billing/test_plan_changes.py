@@ -57,6 +57,18 @@ class TestUpgrade:
         with sandbox.world.lock:
             assert len(sandbox.world.store.setting(f"waiting:{made.stripe_subscription_id}")) == 2
 
+    def test_for_which_stripe_keeps_an_error_is_asked_for_under_another_key(
+        self, people: Personas, made: Subscription, run_jobs: Any, sandbox: Sandbox
+    ) -> None:
+        sandbox.control.fault("stored_500", path="/v1/subscriptions", method="POST")
+        asked = change(people, made)
+        run_jobs(delayed=True)
+        plan_change_submission.renew(change_id=asked.pk, given_up=1)
+        found = PlanChange.objects.get(pk=asked.pk)
+        assert (found.state, found.number) == ("done", 2)
+        keys = [call["idempotency_key"] for call in sandbox.control.requests(method="POST", path="/v1/subscriptions")]
+        assert keys == [f"plan-change-{asked.pk}-1", f"plan-change-{asked.pk}-2"]
+
     def test_that_stripe_refuses_changes_nothing(
         self, people: Personas, made: Subscription, plans: dict[str, Plan], sandbox: Sandbox
     ) -> None:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import stripe
 from django.utils import timezone
 
 from billing import invariants, plan_catalogue, subscribing, subscription_sync, trials
@@ -14,7 +13,7 @@ from core.errors import InvalidInput, NotFound, PermissionRefused
 from ledger import balances
 from ledger.chart import STRIPE_BALANCE, SUBSCRIPTION_REVENUE
 from sandbox.stripe.server import Sandbox
-from tests.billing.subscribers import BACK, ask, heard, pay, standing
+from tests.billing.subscribers import BACK, ask, heard, pay, standing, use_card
 from tests.factories.billing import finance
 from tests.factories.entitlements import allowance
 from tests.factories.people import Personas
@@ -151,23 +150,17 @@ class TestDunning:
         self, sandbox: Sandbox, people: Personas, subscribed: Callable[[], Subscription], webhooks: Any, run_jobs: Any
     ) -> None:
         made = subscribed()
-        _card(sandbox, made, "pm_card_chargeDeclined")
+        use_card(sandbox, made, "pm_card_chargeDeclined")
         sandbox.control.advance(32 * 86_400)
         subscription_sync.refresh(stripe_subscription_id=made.stripe_subscription_id, by=subscription_sync.BY)
         heard(webhooks, run_jobs)
         assert (Subscription.objects.get().status, standing(people).state) == ("past_due", "grace")
         assert Invoice.objects.filter(status="open").count() == 1
 
-        _card(sandbox, made, "pm_card_visa")
+        use_card(sandbox, made, "pm_card_visa")
         sandbox.control.advance(4 * 86_400)
         subscription_sync.refresh(stripe_subscription_id=made.stripe_subscription_id, by=subscription_sync.BY)
         heard(webhooks, run_jobs)
         assert (Subscription.objects.get().status, standing(people).state) == ("active", "active")
         assert Invoice.objects.filter(status="paid").count() == 2
         assert allowance(people.organization).used == 0
-
-
-def _card(sandbox: Sandbox, subscription: Subscription, card: str) -> None:
-    client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": sandbox.url})
-    given: Any = {"default_payment_method": card}
-    client.v1.subscriptions.update(subscription.stripe_subscription_id, given)

@@ -82,6 +82,7 @@ def consoles(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterato
     making.member(north, alice)
     making.invitation(north, alice, "asked@example.org")
     making.admin_offer(north, alice, making.user("otto"))
+    making.invoice(north, status="open")
     making.acting_grant(north, making.user("sol", groups=("support",)))
     making.trial(north)
     making.drift(north)

@@ -59,5 +59,8 @@ def bill(account: BillingAccount, status: str = "paid", **values: Any) -> Gatewa
         "paid_at": BEGAN if status == "paid" else None,
         "payment_intent_id": f"pi_{account.pk.hex}",
         "pdf_url": "https://invoice.example/1.pdf",
+        "page_url": "https://invoice.example/1",
+        "period_starts_at": BEGAN,
+        "period_ends_at": BEGAN + timedelta(days=31),
     }
     return GatewayInvoice(**{**given, **values})

@@ -41,6 +41,7 @@ SCREENS = {
     "entitlements.allowance": "usage.view",
     "billing.planaccess": "subscription.view",
     "billing.seatdrift": "ledger.view",
+    "billing.invoice": "subscription.view",
     "entitlements.usagedrift": "ledger.view",
     "ledger.ledgertransaction": "ledger.view",
     "ledger.ledgerentry": "ledger.view",
@@ -55,6 +56,7 @@ SCREENS = {
 # Objects of an organization as a whole; everything else of an organization belongs to one member in it.
 WHOLE = {
     "billing.planaccess",
+    "billing.invoice",
     "entitlements.allowance",
     "organizations.organization",
     "organizations.membership",
@@ -249,6 +251,7 @@ EXPORTS = dict.fromkeys(
         "billing.payment",
         "billing.refund",
         "billing.document",
+        "billing.invoice",
         "ledger.ledgerentry",
     ),
     "list.export",

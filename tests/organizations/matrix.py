@@ -195,6 +195,7 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "organizations.organization": north,
         "entitlements.allowance": Allowance.objects.get(grant__organization_id=north.pk, resource="events"),
         "billing.planaccess": making.trial(north),
+        "billing.invoice": making.invoice(north),
         "entitlements.usagedrift": making.drift(north),
         "billing.seatdrift": SeatDrift.objects.create(organization=north, counted=2, ours=1, at_stripe=1),
         "events.event": event,

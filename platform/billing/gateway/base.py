@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from billing.gateway.plans import GatewayCustomer, GatewayInvoice, GatewayPrice, GatewayProduct, GatewaySubscription
+from billing.gateway.plans import GatewayCard, GatewayCustomer, GatewayInvoice, GatewayPrice, GatewayProduct, GatewaySubscription
 
 
 class GatewayError(Exception):
@@ -252,7 +252,16 @@ class PaymentGateway(Protocol):
         """The price that was made with this lookup key."""
 
     def create_customer(self, parameters: dict[str, Any], *, key: str) -> GatewayCustomer: ...
+    def card_of(self, customer_id: str) -> GatewayCard | None:
+        """What pays the customer's subscription; None for no card."""
+
+    def expire_open_pages(self, customer_id: str) -> None:
+        """Close the Checkout pages that the customer was shown and has not paid on. Repeatable."""
+
     def create_portal_session(self, parameters: dict[str, Any], *, key: str) -> str: ...
+    def subscriptions_of(self, customer_id: str) -> list[GatewaySubscription]:
+        """The customer's subscriptions but for those that are canceled."""
+
     def retrieve_subscription(self, subscription_id: str) -> GatewaySubscription: ...
     def update_subscription(self, subscription_id: str, parameters: dict[str, Any], *, key: str) -> GatewaySubscription: ...
     def preview_proration(self, parameters: dict[str, Any]) -> int:

@@ -27,6 +27,17 @@ class GatewayCustomer:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayCard:
+    """Valid until the end of the month."""
+
+    id: str
+    brand: str
+    last4: str
+    exp_year: int
+    exp_month: int
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySubscription:
     """A subscription as Stripe has it now; the period is that of its items, which Stripe keeps alike; price_ids,
     item_ids and quantities are in their order."""
@@ -47,7 +58,10 @@ class GatewaySubscription:
 
 @dataclass(frozen=True, slots=True)
 class GatewayInvoice:
-    """Amounts in minor units of `currency` (upper case); tax is part of what was paid. pdf_url runs out."""
+    """Amounts in minor units of `currency` (upper case); tax is part of what was paid. pdf_url and page_url run out.
+
+    attempts: how often Stripe tried to take it; open_intent_id: of the last attempt that has not ended.
+    """
 
     id: str
     number: str
@@ -63,3 +77,9 @@ class GatewayInvoice:
     paid_at: datetime | None
     payment_intent_id: str | None
     pdf_url: str
+    page_url: str
+    period_starts_at: datetime
+    period_ends_at: datetime
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    open_intent_id: str | None = None

@@ -55,6 +55,8 @@ def _files_base() -> str:
 class StripeGateway(StripeSubscriptions):
     """patient: see billing.gateway.selection."""
 
+    client: stripe.StripeClient
+
     def __init__(self, *, patient: bool = True) -> None:
         self.client = stripe.StripeClient(
             settings.STRIPE_SECRET_KEY,

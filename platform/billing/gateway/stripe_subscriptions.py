@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-import stripe
-
-from billing.gateway.plans import GatewayCustomer, GatewayInvoice, GatewayPrice, GatewayProduct, GatewaySubscription
+from billing.gateway.plans import GatewayCard, GatewayCustomer, GatewayInvoice, GatewayPrice, GatewayProduct, GatewaySubscription
 
 
 def price(found: Any) -> GatewayPrice:
@@ -39,7 +38,9 @@ def subscription(found: Any) -> GatewaySubscription:
 
 
 def invoice(found: Any) -> GatewayInvoice:
-    paid = [one.payment for one in found.payments.data if one.status == "paid"] if getattr(found, "payments", None) else []
+    payments = found.payments.data if getattr(found, "payments", None) else []
+    paid, tried = ([one.payment for one in payments if one.status == status] for status in ("paid", "open"))
+    lines = found.lines.data
     return GatewayInvoice(
         id=found.id,
         number=found.number or "",
@@ -55,12 +56,29 @@ def invoice(found: Any) -> GatewayInvoice:
         paid_at=_moment(found.status_transitions.paid_at),
         payment_intent_id=paid[0].payment_intent if paid else None,
         pdf_url=found.invoice_pdf or "",
+        page_url=found.hosted_invoice_url or "",
+        period_starts_at=datetime.fromtimestamp(min([line.period.start for line in lines], default=found.period_start), UTC),
+        period_ends_at=datetime.fromtimestamp(max([line.period.end for line in lines], default=found.period_end), UTC),
+        attempts=found.attempt_count if found.attempted else 0,
+        next_attempt_at=_moment(found.next_payment_attempt),
+        open_intent_id=tried[0].payment_intent if tried else None,
     )
 
 
 def _is_proration(line: Any) -> bool:
     details = line.parent.subscription_item_details if line.parent else None
     return bool(details and details.proration)
+
+
+def card(found: Any) -> GatewayCard | None:
+    """What pays: the card of a subscription that is live, else the customer's; None where there is none, or the customer is gone."""
+    if getattr(found, "deleted", False):
+        return None
+    own = [one.default_payment_method for one in found.subscriptions.data if one.default_payment_method]
+    method = own[0] if own else found.invoice_settings.default_payment_method
+    if not method or method.type != "card":
+        return None
+    return GatewayCard(method.id, method.card.brand, method.card.last4, method.card.exp_year, method.card.exp_month)
 
 
 def _moment(seconds: int | None) -> datetime | None:
@@ -70,7 +88,7 @@ def _moment(seconds: int | None) -> datetime | None:
 class StripeSubscriptions:
     """Mixed into the gateway, which has the client and the translation of errors."""
 
-    client: stripe.StripeClient
+    client: Any  # the library's, which stripe_gateway alone imports
     _ask: Callable[[Callable[[], Any]], Any]
 
     def create_product(self, parameters: dict[str, Any], *, key: str) -> GatewayProduct:
@@ -97,9 +115,21 @@ class StripeSubscriptions:
         params: Any = parameters
         return GatewayCustomer(self._ask(lambda: self.client.v1.customers.create(params, {"idempotency_key": key})).id)
 
+    def card_of(self, customer_id: str) -> GatewayCard | None:
+        expand = {"expand": ["invoice_settings.default_payment_method", "subscriptions.data.default_payment_method"]}
+        return card(self._ask(lambda: self.client.v1.customers.retrieve(customer_id, expand)))
+
+    def expire_open_pages(self, customer_id: str) -> None:
+        found = self._ask(lambda: self.client.v1.checkout.sessions.list({"customer": customer_id, "status": "open", "limit": 100}))
+        for page in found.data:
+            self._ask(partial(self.client.v1.checkout.sessions.expire, page.id, {}, {"idempotency_key": f"expire-{page.id}"}))
+
     def create_portal_session(self, parameters: dict[str, Any], *, key: str) -> str:
         params: Any = parameters
         return str(self._ask(lambda: self.client.v1.billing_portal.sessions.create(params, {"idempotency_key": key})).url)
+
+    def subscriptions_of(self, customer_id: str) -> list[GatewaySubscription]:
+        return [subscription(found) for found in self._ask(lambda: self.client.v1.subscriptions.list({"customer": customer_id})).data]
 
     def retrieve_subscription(self, subscription_id: str) -> GatewaySubscription:
         return subscription(self._ask(lambda: self.client.v1.subscriptions.retrieve(subscription_id)))

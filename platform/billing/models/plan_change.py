@@ -14,7 +14,10 @@ from core.state_machine import FSMModelMixin, StateField, StateMachine, transiti
 
 
 class PlanChange(FSMModelMixin, BaseModel):
-    """Our own command to Stripe. due_at: from when on it is sent; until then it can be undone, and afterwards Stripe's word counts."""
+    """Our own command to Stripe. due_at: from when on it is sent; until then it can be undone, and afterwards Stripe's word counts.
+
+    number: of the key it is sent under; a key whose answer is of no use any more is given up for the next.
+    """
 
     public_prefix = "pch"
 
@@ -38,6 +41,7 @@ class PlanChange(FSMModelMixin, BaseModel):
     state = StateField(choices=State.choices, default=State.REQUESTED)
     price = models.ForeignKey(PlanPrice, null=True, on_delete=models.PROTECT, related_name="plan_changes")
     due_at = models.DateTimeField()
+    number = models.PositiveSmallIntegerField(default=1)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="plan_changes")
     ended_at = models.DateTimeField(null=True)
     failure_reason = models.CharField(max_length=500, blank=True)
@@ -62,7 +66,7 @@ class PlanChange(FSMModelMixin, BaseModel):
 
     @property
     def stripe_key(self) -> str:
-        return f"plan-change-{self.pk}"
+        return f"plan-change-{self.pk}-{self.number}"
 
     @transition(field=state, source=State.SCHEDULED, target=State.REQUESTED, operation="billing.plan_changes.release")
     def release(self) -> None: ...

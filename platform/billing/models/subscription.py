@@ -17,7 +17,8 @@ SUBSCRIPTION_STATUSES = ("incomplete", "trialing", "active", "past_due", "unpaid
 class BillingAccount(BaseModel):
     """The organization as a customer of Stripe's; never found by an email, so nobody pays from another's account.
 
-    number: how often a key for making the customer was given up because its answer was lost for a day.
+    number: how often a key for making the customer was given up because its answer was lost for a day. card_…: what pays, as Stripe
+    said at card_asked_at; card_expires_on: the last day that it is good for.
     """
 
     public_prefix = "bac"
@@ -25,11 +26,22 @@ class BillingAccount(BaseModel):
     organization = models.OneToOneField(Organization, on_delete=models.PROTECT, related_name="billing_account")
     stripe_customer_id = models.CharField(max_length=255, null=True, unique=True)
     number = models.PositiveSmallIntegerField(default=1)
+    stripe_payment_method_id = models.CharField(max_length=255, blank=True, db_index=True)
+    card_brand = models.CharField(max_length=40, blank=True)
+    card_last4 = models.CharField(max_length=4, blank=True)
+    card_expires_on = models.DateField(null=True, db_index=True)
+    card_asked_at = models.DateTimeField(null=True)
 
     objects = BillingAccountQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.organization.name
+
+    @property
+    def card(self) -> str:
+        """ "Visa 4242, good until 12/2034"; empty where nothing is known."""
+        until = f", good until {self.card_expires_on:%m/%Y}" if self.card_expires_on else ""
+        return f"{self.card_brand.capitalize()} {self.card_last4}{until}" if self.card_last4 else ""
 
 
 class Subscription(FSMModelMixin, BaseModel):
@@ -132,7 +144,10 @@ class SubscriptionChange(BaseModel):
 
 
 class Invoice(BaseModel):
-    """An invoice of Stripe's, mirrored; amounts in minor units of `currency`. Its links run out, so they are asked for when wanted."""
+    """An invoice of Stripe's, mirrored; amounts in minor units of `currency`. Its links run out, so they are asked for when wanted.
+
+    attempts: how often Stripe tried to take it; needs_action: the last attempt waits for the bank's question to be answered.
+    """
 
     public_prefix = "inv"
 
@@ -157,6 +172,11 @@ class Invoice(BaseModel):
     stripe_payment_intent_id = models.CharField(max_length=255, null=True, unique=True)
     stripe_charge_id = models.CharField(max_length=255, null=True, unique=True)
     stripe_fee = models.BigIntegerField(null=True)
+    period_starts_at = models.DateTimeField(null=True)
+    period_ends_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    needs_action = models.BooleanField(default=False)
     issued_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField()
@@ -168,7 +188,10 @@ class Invoice(BaseModel):
             models.CheckConstraint(condition=Q(amount_due__gte=0, amount_paid__gte=0, tax__gte=0), name="invoice_amounts_not_negative"),
             models.CheckConstraint(condition=Q(status__in=["draft", "open", "paid", "void", "uncollectible"]), name="invoice_status_known"),
         ]
-        indexes = [models.Index(fields=["organization", "-issued_at"], name="invoice_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-issued_at"], name="invoice_organization"),
+            models.Index(fields=["number"], name="invoice_number"),
+        ]
 
     def __str__(self) -> str:
         return self.number or self.stripe_invoice_id

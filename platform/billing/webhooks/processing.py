@@ -15,7 +15,7 @@ from django.utils import timezone
 from billing.gateway.base import GatewayBusy, GatewayUnknown
 from billing.models import InboundEvent
 from billing.webhooks import connect_handlers, handlers
-from billing.webhooks.words import NotOurs
+from billing.webhooks.words import NotOurs, told_by
 from core import jobs
 
 _LEASE = timedelta(seconds=90)
@@ -60,10 +60,13 @@ def handle(event: InboundEvent) -> bool:
     handler = _registered(event)
     if handler is None:
         return False
+    token = told_by.set(event.event_id)
     try:
         handler(_object(event), **({"account": event.account} if event.account else {}))
     except NotOurs:
         return False
+    finally:
+        told_by.reset(token)
     return True
 
 

@@ -19,7 +19,9 @@ from core.public_ids import uuid7
 
 type Row = dict[str, Any]
 type Keys = dict[str, list[Any]]
-_TOUCHED_IN_PASSING = frozenset({"created_at", "updated_at", "synced_at", "checked_at"})  # they say when we looked, not what is so
+_TOUCHED_IN_PASSING = frozenset(  # they say when we looked, not what is so
+    {"created_at", "updated_at", "synced_at", "checked_at", "asked_at", "card_asked_at"}
+)
 
 
 @dataclass(frozen=True, slots=True)

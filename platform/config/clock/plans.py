@@ -18,6 +18,13 @@ SCHEDULES: tuple[Schedule, ...] = (
         "A notice that a trial ends is sent a day late, with the days that are left by then.",
     ),
     Schedule(
+        "cards-notices",
+        "billing.cards.send_notices",
+        "15 2 * * *",
+        "billing",
+        "A mail that a card ends soon goes out a day late.",
+    ),
+    Schedule(
         "subscriptions-stale",
         "billing.subscription_sync.refresh_stale",
         "35 * * * *",

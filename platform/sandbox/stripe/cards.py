@@ -21,6 +21,8 @@ class Card:
     country: str = "US"
     decline: Decline | None = None
     authenticate: bool = False  # asks for 3-D Secure
+    asks_once: bool = False  # only until it is set up for later payments
+    fails_later: bool = False  # it can be kept, and every payment is declined
     settles_at_once: bool = False  # its money is available, not pending
     dispute: str | None = None  # the reason of a dispute that follows the payment
     inquiry: bool = False
@@ -46,13 +48,16 @@ ALL = (
     Card("378282246310005", ("pm_card_amex",), brand="amex"),
     Card("4000000000000077", ("pm_card_bypassPending",), settles_at_once=True),
     Card("4000002760003184", ("pm_card_authenticationRequired",), authenticate=True),
-    Card("4000002500003155", ("pm_card_authenticationRequiredOnSetup",), authenticate=True),
+    Card("4000002500003155", ("pm_card_authenticationRequiredOnSetup",), authenticate=True, asks_once=True),
     Card("4000000000003220", ("pm_card_threeDSecure2Required",), authenticate=True),
     Card("4000000000000259", ("pm_card_createDispute",), dispute="fraudulent"),
     Card("4000000000002685", ("pm_card_createDisputeProductNotReceived",), dispute="product_not_received"),
     Card("4000000000001976", ("pm_card_createDisputeInquiry",), dispute="fraudulent", inquiry=True),
     Card("4000000000007726", ("pm_card_pendingRefund",), refund="pending"),
     Card("4000000000005126", ("pm_card_refundFail",), refund="succeeded_then_failed"),
+    Card(
+        "4000000000000341", ("pm_card_chargeCustomerFail",), decline=Decline("card_declined", "generic_decline", _GENERIC), fails_later=True
+    ),
     _declined("4000000000000002", "pm_card_chargeDeclined", "card_declined", "generic_decline", _GENERIC),
     _declined(
         "4000000000009995",

@@ -12,7 +12,10 @@ from sandbox.stripe.world import World
 SETTLE = "settle_intent"  # the task that ends an asynchronous payment
 SECONDS_TO_SETTLE = 5.0  # of the sandbox's clock
 type Payer = Callable[[World, Json, Card, dict[str, str]], Json]
+type Answerer = Callable[[World, Json, bool], Json]
 modes: dict[str, Payer] = {}  # what pays a session of another mode than payment
+answers: dict[str, Answerer] = {}  # what its 3-D Secure leads to
+followers: list[Callable[[World, Json], None]] = []  # who else wants to know how 3-D Secure ended
 OUTCOMES = ("succeeded", "processing", "processing_then_failed", "processing_until_settled")
 
 
@@ -82,9 +85,18 @@ def answer_challenge(world: World, intent: Json, *, passed: bool) -> Json | None
         problem = charging.confirm(world, intent, method, authenticated=True)
     else:
         problem = charging.decline(world, intent, method, charging.FAILED_AUTHENTICATION)
+    for follow in followers:
+        follow(world, intent)
     if problem:
         raise problem
     return _complete_if_paid(world, session, intent) if session else None
+
+
+def answer_session(world: World, session: Json, *, passed: bool) -> Json:
+    """The buyer answered 3-D Secure of a session that has no intent yet. Raises the card error of a failed one."""
+    if session["status"] != "open" or session["mode"] not in answers:
+        raise invalid(f"This Checkout Session has a status of {session['status']}.", param="session")
+    return answers[session["mode"]](world, session, passed)
 
 
 def settle(world: World, intent: Json, *, succeeds: bool) -> None:

@@ -113,9 +113,11 @@ def _pay(world: World, session_id: str, given: Json) -> Json:
     try:
         card = checkout_payment.card_named(given.get("card") or "4242424242424242")
         session = checkout_payment.pay(world, session, card, outcome=given.get("outcome") or "succeeded", email=given.get("email", ""))
-        intent = world.store.find("payment_intent", session["payment_intent"])  # a subscription's session has none
+        intent = world.store.find("payment_intent", session["payment_intent"])
         if given.get("challenge") and intent and intent["status"] == "requires_action":
             session = checkout_payment.answer_challenge(world, intent, passed=given["challenge"] == "pass") or session
+        elif given.get("challenge") and session["status"] == "open":
+            session = checkout_payment.answer_session(world, session, passed=given["challenge"] == "pass")
     except StripeError as error:
         if error.status != 402:
             raise

@@ -13,6 +13,8 @@ _INVOICES = {"custom_fields": None, "default_payment_method": None, "footer": No
 
 
 def create(world: World, call: Call) -> Json:
+    if "test_clock" in call.params:
+        world.store.require("test_helpers.test_clock", call.params["test_clock"], param="test_clock")
     customer = stamp(
         world,
         "cus",
@@ -30,7 +32,7 @@ def create(world: World, call: Call) -> Json:
         preferred_locales=call.params.get("preferred_locales", []),
         shipping=None,
         tax_exempt="none",
-        test_clock=None,
+        test_clock=call.params.get("test_clock"),
         **{name: call.params.get(name) for name in _TEXTS},
     )
     world.store.insert(customer)
@@ -85,7 +87,7 @@ _FIELDS = {
     "email": Email(clearable=True),
 }
 ROUTES = [
-    Route("POST", "/v1/customers", create, {**_FIELDS, "payment_method": Text()}),
+    Route("POST", "/v1/customers", create, {**_FIELDS, "payment_method": Text(), "test_clock": Text()}),
     Route("GET", "/v1/customers", index, {**PAGE, "created": Moment(), "email": Text()}),
     Route("GET", "/v1/customers/{id}", retrieve, {"expand": EXPAND}),
     Route("POST", "/v1/customers/{id}", update, _FIELDS),

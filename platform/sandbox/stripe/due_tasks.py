@@ -15,11 +15,16 @@ def run(world: World) -> int:
         number, _, task, subject = found
         with world.store.transaction():
             world.drop_due(number)
-            _TASKS[task](world, subject)
+            do(world, task, subject)
         done += 1
     if done:
         world.wake()
     return done
+
+
+def do(world: World, task: str, subject: str) -> None:
+    """One piece of work, in the caller's transaction."""
+    _TASKS[task](world, subject)
 
 
 def _capture(world: World, charge_id: str) -> None:
@@ -60,6 +65,7 @@ _TASKS: dict[str, Callable[[World, str], None]] = {
     payouts.LEAVE: payouts.leave,
     subscriptions.RENEW: renewals.renew,
     subscriptions.RETRY: renewals.retry,
+    subscriptions.REMIND: renewals.remind,
     payouts.ARRIVE: payouts.arrive,
     checkout_sessions.EXPIRE: _expire,
     refunds.BOOK: _book_refund,

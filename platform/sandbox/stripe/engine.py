@@ -32,7 +32,7 @@ from sandbox.stripe import (
 from sandbox.stripe.connect import accounts, payouts, transfers
 from sandbox.stripe.errors import Json, StripeError, idempotency_in_use, idempotency_mismatch, invalid, unauthorized
 from sandbox.stripe.faults import Fault
-from sandbox.stripe.recurring import checkout, invoices, previews, subscriptions
+from sandbox.stripe.recurring import checkout, invoices, paying, previews, subscriptions, test_clocks
 from sandbox.stripe.routing import Call, Route, Router
 from sandbox.stripe.world import ACCOUNT_ID, API_VERSION, World
 
@@ -41,7 +41,7 @@ KEY_LIFETIME = 24 * 60 * 60  # seconds an idempotency key is remembered
 _MODULES = (
     customers, payment_methods, payment_intents, charges, checkout_sessions, refunds, balance_transactions, events, webhook_endpoints,
     disputes, account, files, accounts, transfers, payouts, plans,
-    subscriptions, invoices, previews, checkout,
+    subscriptions, invoices, previews, checkout, paying, test_clocks,
 )  # fmt: skip
 
 

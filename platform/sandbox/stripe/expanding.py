@@ -31,6 +31,8 @@ def part(kind: str, field: str, make: Part) -> None:
 
 def expand(world: World, answer: Json, paths: list[str]) -> Json:
     """The answer with every path expanded. Raises Stripe's 400 for a path that cannot be."""
+    if answer.get("deleted"):
+        return answer  # nothing is left in it
     for path in paths:
         segments = path.split(".")
         if len(segments) > DEEPEST:

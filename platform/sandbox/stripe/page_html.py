@@ -133,7 +133,7 @@ def checkout(session: Json, items: list[Json], *, problem: str) -> str:
     return _page("Checkout", body)
 
 
-def challenge(intent: Json, amount: str) -> str:
+def challenge(amount: str) -> str:
     """The bank's question."""
     return _page("3-D Secure", _CHALLENGE.substitute(amount=escape(amount.upper())))
 
@@ -141,6 +141,11 @@ def challenge(intent: Json, amount: str) -> str:
 def onboarding(account: Json) -> str:
     """What Stripe wants to know before it pays an organization out."""
     return _page("Payout account", _ONBOARDING.substitute(account=escape(account["id"]), country=escape(account["country"])))
+
+
+def invoice(number: str, body: str) -> str:
+    """One invoice, and the ways to pay it."""
+    return _page(f"Invoice {number}", f"<h1>Invoice {escape(number)}</h1>\n{body}")
 
 
 def portal(body: str, back: str | None) -> str:

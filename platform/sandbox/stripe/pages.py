@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from sandbox.stripe import checkout_payment, checkout_sessions, currencies, due_tasks, form, page_html
 from sandbox.stripe.connect import accounts
 from sandbox.stripe.errors import Json, StripeError
-from sandbox.stripe.recurring import portal
+from sandbox.stripe.recurring import paying, portal
 from sandbox.stripe.world import World
 
 
@@ -78,20 +78,33 @@ def _pay(world: World, session_id: str, given: dict[str, Any]) -> Page:
     except StripeError as error:
         return _show(world, world.store.get("checkout.session", session_id), problem=str(error))
     if session["status"] == "open":
-        return _see_other(f"{world.public_url}/c/3ds/{session['payment_intent']}")
+        return _see_other(f"{world.public_url}/c/3ds/{session['payment_intent'] or session['id']}")
     return _see_other(_success_url(session))
 
 
 def _challenge(world: World, intent_id: str, _: dict[str, Any]) -> Page:
+    asked = world.store.find("checkout.session", intent_id)
+    if asked is not None:
+        return Page(200, page_html.challenge(currencies.shown(asked["amount_total"], asked["currency"])))
     intent = world.store.find("payment_intent", intent_id)
     if intent is None:
         return _missing()
     if intent["status"] != "requires_action":
         return Page(200, page_html.notice("Nothing to confirm", "This payment is not waiting for you."))
-    return Page(200, page_html.challenge(intent, currencies.shown(intent["amount"], intent["currency"])))
+    return Page(200, page_html.challenge(currencies.shown(intent["amount"], intent["currency"])))
+
+
+def _answer_session(world: World, session: Json, *, passed: bool) -> Page:
+    try:
+        return _see_other(_success_url(checkout_payment.answer_session(world, session, passed=passed)))
+    except StripeError as error:
+        return _show(world, session, problem=str(error))
 
 
 def _answer_challenge(world: World, intent_id: str, given: dict[str, Any]) -> Page:
+    asked = world.store.find("checkout.session", intent_id)
+    if asked is not None:
+        return _answer_session(world, asked, passed=given.get("answer") == "complete")
     intent = world.store.find("payment_intent", intent_id)
     if intent is None:
         return _missing()
@@ -140,18 +153,22 @@ def _portal(world: World, session_id: str, given: dict[str, Any]) -> Page:
     return Page(200, page_html.portal(portal.body(world, session), session["return_url"]))
 
 
-def _invoice(world: World, invoice_id: str, _: dict[str, Any]) -> Page:
+def _invoice(world: World, invoice_id: str, given: dict[str, Any]) -> Page:
+    """Shows the invoice, after doing what was chosen there."""
     invoice = world.store.find("invoice", invoice_id)
     if invoice is None:
         return _missing()
-    total = currencies.shown(invoice["total"], invoice["currency"])
-    return Page(200, page_html.notice(f"Invoice {invoice['number']}", f"Total: {total}. Status: {invoice['status']}."))
+    asking = paying.act(world, invoice, str(given.get("do", "")))
+    if asking is not None:
+        return _see_other(f"{world.public_url}/c/3ds/{asking}")
+    return Page(200, page_html.invoice(invoice["number"], paying.body(invoice)))
 
 
 _PAGES = {
     ("GET", "portal"): _portal,
     ("POST", "portal"): _portal,
     ("GET", "invoice"): _invoice,
+    ("POST", "invoice"): _invoice,
     ("GET", "connect"): _onboarding,
     ("POST", "connect"): _onboarded,
     ("GET", "pay"): _checkout,

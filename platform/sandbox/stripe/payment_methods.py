@@ -5,6 +5,7 @@ from typing import Any
 from sandbox.stripe import cards
 from sandbox.stripe.cards import Card
 from sandbox.stripe.errors import Json, StripeError, invalid, parameter_missing
+from sandbox.stripe.events import emit
 from sandbox.stripe.listing import page
 from sandbox.stripe.params import EXPAND, METADATA, PAGE, Record, Text, Whole, merged_metadata
 from sandbox.stripe.routing import Call, Route
@@ -104,21 +105,41 @@ def update(world: World, call: Call) -> Json:
         method["metadata"] = merged_metadata(method["metadata"], call.params["metadata"])
     if "billing_details" in call.params:
         method["billing_details"] = billing_details({**method["billing_details"], **call.params["billing_details"]})
-    return world.store.save(method)
+    if "card" in call.params:
+        method["card"] = {
+            **method["card"],
+            **{name: call.params["card"][name] for name in ("exp_month", "exp_year") if name in call.params["card"]},
+        }
+    emit(world, "payment_method.updated", world.store.save(method))
+    return method
 
 
 def attach(world: World, call: Call) -> Json:
     method = named(world, call.id, param="id")
     method["customer"] = world.store.require("customer", call.params["customer"], param="customer")["id"]
-    return world.store.save(method)
+    emit(world, "payment_method.attached", world.store.save(method))
+    return method
 
 
 def detach(world: World, call: Call) -> Json:
     method = retrieve(world, call)
     if method["customer"] is None:
         raise invalid("The payment method you provided is not attached to a customer so detachment is impossible.")
-    method["customer"] = None
-    return world.store.save(method)
+    before, method["customer"] = method["customer"], None
+    _let_go(world, before, method["id"])
+    emit(world, "payment_method.detached", world.store.save(method), previous={"customer": before})
+    return method
+
+
+def _let_go(world: World, customer_id: str, method_id: str) -> None:
+    """What paid by the card has none any more."""
+    customer = world.store.get("customer", customer_id)
+    if customer["invoice_settings"]["default_payment_method"] == method_id:
+        customer["invoice_settings"] = {**customer["invoice_settings"], "default_payment_method": None}
+        world.store.save(customer)
+    for subscription in world.store.select("subscription", " AND json_extract(body, '$.customer') = ?", (customer_id,)):
+        if subscription["default_payment_method"] == method_id:
+            world.store.save({**subscription, "default_payment_method": None})
 
 
 def index(world: World, call: Call) -> Json:
@@ -135,7 +156,7 @@ ROUTES = [
     Route("POST", "/v1/payment_methods", create, {**_CHANGES, "type": Text(), "card": CARD}),
     Route("GET", "/v1/payment_methods", index, {**PAGE, "customer": Text(), "type": Text()}),
     Route("GET", "/v1/payment_methods/{id}", retrieve, {"expand": EXPAND}),
-    Route("POST", "/v1/payment_methods/{id}", update, _CHANGES),
+    Route("POST", "/v1/payment_methods/{id}", update, {**_CHANGES, "card": Record(fields={"exp_month": Whole(), "exp_year": Whole()})}),
     Route("POST", "/v1/payment_methods/{id}/attach", attach, {"expand": EXPAND, "customer": Text(required=True)}),
     Route("POST", "/v1/payment_methods/{id}/detach", detach, {"expand": EXPAND}),
     Route("GET", "/v1/customers/{id}/payment_methods", of_customer, {**PAGE, "type": Text()}),

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "refund_transaction_delay": 0.0,  # the same for a refund
     "refunds_wait_for_balance": False,  # a refund larger than the balance stays pending instead of making it negative
     "next_refunds": [],  # outcomes of the next refunds
+    "after_last_retry": "cancel",  # or "unpaid": what becomes of a subscription that no attempt could take
     "delivery": None,  # how webhooks are delivered: see deliveries.py
 }
 
@@ -44,6 +45,7 @@ class World:
     changed: threading.Condition = field(init=False)
     cause: tuple[str | None, str | None] = (None, None)  # request id and idempotency key of the request being executed
     replay: Replay | None = None
+    frozen: tuple[str, float] | None = None  # a test clock and its time, while something of its customers is worked on
     early_events: set[str] = field(default_factory=set)  # events to deliver before the request that caused them is answered
 
     def __post_init__(self) -> None:
@@ -60,12 +62,23 @@ class World:
         finally:
             self.replay = None
 
+    @contextmanager
+    def frozen_at(self, clock_id: str, moment: float) -> Iterator[None]:
+        """Inside, it is the test clock's time, and what comes later waits until that clock is advanced."""
+        before, self.frozen = self.frozen, (clock_id, moment)
+        try:
+            yield
+        finally:
+            self.frozen = before
+
     # clock
 
     def now(self) -> float:
         """Seconds since 1970 by the sandbox's clock: real time plus an offset, a stopped clock, or the moment being replayed."""
         if self.replay:
             return self.replay.at
+        if self.frozen:
+            return self.frozen[1]
         stopped = self.store.setting("clock_stopped_at")
         return float(stopped) if stopped is not None else time.time() + float(self.store.setting("clock_offset", 0.0))
 
@@ -100,17 +113,22 @@ class World:
     # work that becomes due
 
     def later(self, task: str, subject: str, *, at: float) -> None:
-        self.store.sql.execute("INSERT INTO due (at, task, subject) VALUES (?, ?, ?)", (at, task, subject))
+        self.store.sql.execute("INSERT INTO due (at, task, subject) VALUES (?, ?, ?)", (at, self._named(task), subject))
 
     def forget(self, task: str, subject: str) -> None:
-        self.store.sql.execute("DELETE FROM due WHERE task = ? AND subject = ?", (task, subject))
+        self.store.sql.execute("DELETE FROM due WHERE task = ? AND subject = ?", (self._named(task), subject))
 
-    def next_due(self, by: float | None = None) -> tuple[int, float, str, str] | None:
-        """(number, at, task, subject) of the earliest work, no later than `by` when given."""
+    def _named(self, task: str) -> str:
+        return f"{self.frozen[0]}|{task}" if self.frozen else task
+
+    def next_due(self, by: float | None = None, *, clock: str = "") -> tuple[int, float, str, str] | None:
+        """(number, at, task, subject) of the earliest work, no later than `by` when given; of the test clock, where one is named."""
+        named = f"{clock}|" if clock else ""
         row = self.store.sql.execute(
-            "SELECT number, at, task, subject FROM due WHERE at <= ? ORDER BY at, number LIMIT 1", (by if by is not None else 1e12,)
+            "SELECT number, at, task, subject FROM due WHERE at <= ? AND substr(task, 1, instr(task, '|')) = ? ORDER BY at, number LIMIT 1",
+            (by if by is not None else 1e12, named),
         ).fetchone()
-        return None if row is None else (int(row[0]), float(row[1]), str(row[2]), str(row[3]))
+        return None if row is None else (int(row[0]), float(row[1]), str(row[2]).removeprefix(named), str(row[3]))
 
     def drop_due(self, number: int) -> None:
         self.store.sql.execute("DELETE FROM due WHERE number = ?", (number,))

@@ -1,11 +1,11 @@
 """Checkout sessions, mode subscription, and the customer portal; https://docs.stripe.com/billing/subscriptions/build-subscriptions."""
 
-from sandbox.stripe import checkout_payment, checkout_sessions, payment_methods
+from sandbox.stripe import charging, checkout_payment, checkout_sessions, payment_methods
 from sandbox.stripe.cards import Card
 from sandbox.stripe.errors import Json, StripeError, invalid, parameter_missing
 from sandbox.stripe.events import emit
 from sandbox.stripe.params import EXPAND, Text, Url
-from sandbox.stripe.recurring import subscriptions
+from sandbox.stripe.recurring import clocks, subscriptions
 from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import World, stamp
 
@@ -59,18 +59,41 @@ def _line(world: World, item: Json, index: int) -> Json:
 
 
 def pay(world: World, session: Json, card: Card, billing: dict[str, str]) -> Json:
-    """The buyer gives a card: the subscription begins, paid or on trial. Raises the card error of a card that is declined."""
-    if card.decline or card.authenticate:
-        message = card.decline.message if card.decline else "The stand-in takes no card with 3-D Secure for a subscription."
-        raise StripeError(402, "card_error", message, code="card_declined")
+    """The buyer gives a card: the subscription begins, paid or on trial. Raises the card error of a card that is declined.
+
+    A card with 3-D Secure leaves the session open until it is answered: Stripe makes the subscription afterwards.
+    """
     more = checkout_sessions.more(world, session)
-    customer = world.store.get("customer", session["customer"])
-    method = payment_methods.new(world, card, billing=billing, customer=customer["id"])
-    customer["invoice_settings"] = {**customer["invoice_settings"], "default_payment_method": method["id"]}
-    world.store.save(customer)
-    data = more["subscription"]
+    if card.decline and not (card.fails_later and more["subscription"].get("trial_end")):
+        raise StripeError(402, "card_error", card.decline.message, code="card_declined")
+    if card.authenticate:
+        world.store.save({**more, "asked": {"card": card.number, "billing": billing}})
+        return session
+    return _subscribe(world, session, card, billing)
+
+
+def answer(world: World, session: Json, passed: bool) -> Json:
+    """What the buyer said to their bank. Raises the card error where that was no, and invalid where nothing was asked."""
+    more = checkout_sessions.more(world, session)
+    asked = more.pop("asked", None)
+    if asked is None:
+        raise invalid("This Checkout Session waits for no answer.", param="session")
+    world.store.save(more)
+    if not passed:
+        why = charging.FAILED_AUTHENTICATION
+        raise StripeError(402, "card_error", why.message, code=why.code)
+    return _subscribe(world, session, payment_methods.by_number(asked["card"], param="card"), asked["billing"], authenticated=True)
+
+
+def _subscribe(world: World, session: Json, card: Card, billing: dict[str, str], *, authenticated: bool = False) -> Json:
+    more = checkout_sessions.more(world, session)
+    customer, data = world.store.get("customer", session["customer"]), more["subscription"]
     lines = [(item["price"], item["quantity"]) for item in more["items"]]
-    made = subscriptions.new(world, customer, lines, metadata=data.get("metadata"), trial_end=data.get("trial_end"), method=method["id"])
+    given = {"metadata": data.get("metadata"), "trial_end": data.get("trial_end"), "authenticated": authenticated}
+    with clocks.of(world, customer):
+        method = payment_methods.new(world, card, billing=billing, customer=customer["id"])
+        emit(world, "payment_method.attached", method)
+        made = subscriptions.new(world, customer, lines, method=method["id"], **given)
     session.update(
         status="complete",
         payment_status="no_payment_required" if data.get("trial_end") else "paid",
@@ -106,6 +129,7 @@ def create_portal(world: World, call: Call) -> Json:
 
 checkout_sessions.modes["subscription"] = create
 checkout_payment.modes["subscription"] = pay
+checkout_payment.answers["subscription"] = answer
 ROUTES = [
     Route(
         "POST",

@@ -1,20 +1,19 @@
-"""Invoices: made for a period or a proration, finalized at once, paid by the customer's card; https://docs.stripe.com/api/invoices."""
+"""Invoices: made for a period or a proration, and finalized at once; https://docs.stripe.com/api/invoices."""
 
 from typing import Any
 
-from sandbox.stripe import charging, payment_intents
 from sandbox.stripe.errors import Json
 from sandbox.stripe.events import emit
-from sandbox.stripe.expanding import part
 from sandbox.stripe.listing import page, short_list
 from sandbox.stripe.params import EXPAND, PAGE, Moment, Text
+from sandbox.stripe.recurring import collecting
 from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import World, stamp
 
 _EMPTY = """
 application customer_address customer_email customer_name customer_phone customer_shipping default_payment_method default_source
 description due_date footer from_invoice last_finalization_error latest_revision next_payment_attempt on_behalf_of receipt_number
-rendering shipping_cost shipping_details statement_descriptor test_clock custom_fields customer_tax_exempt effective_at
+rendering shipping_cost shipping_details statement_descriptor custom_fields customer_tax_exempt effective_at
 account_tax_ids account_country account_name automatically_finalizes_at webhooks_delivered_at
 """
 _ZERO = """
@@ -77,11 +76,16 @@ def line(world: World, amount: int, price: Json, quantity: int, *, item: Json, p
     }
 
 
-def make(world: World, subscription: Json, lines: list[Json], *, reason: str) -> Json:
-    """A finalized invoice of the subscription; one with nothing to pay is paid, a credit goes to the customer's balance."""
+def make(world: World, subscription: Json, lines: list[Json], *, reason: str, draft: bool = False) -> Json:
+    """A finalized invoice of the subscription; one with nothing to pay is paid, a credit goes to the customer's balance.
+
+    draft: it stays one, as Stripe leaves those of a subscription that it has given up on.
+    """
     customer = world.store.get("customer", subscription["customer"])
     total, number = sum(each["amount"] for each in lines), customer["next_invoice_sequence"]
-    invoice = draft(world, subscription, customer, lines, total=total, reason=reason)
+    invoice = upcoming(world, subscription, customer, lines, total=total, reason=reason)
+    if draft:
+        return _left(world, invoice)
     invoice["hosted_invoice_url"] = f"{world.public_url}/c/invoice/{invoice['id']}"
     invoice["invoice_pdf"] = f"{world.public_url}/c/invoice/{invoice['id']}?s={world.token('invoice_link', 8)}"
     customer.update(balance=invoice["ending_balance"], next_invoice_sequence=number + 1)
@@ -90,11 +94,18 @@ def make(world: World, subscription: Json, lines: list[Json], *, reason: str) ->
     emit(world, "invoice.created", invoice)
     emit(world, "invoice.finalized", invoice)
     if not invoice["amount_due"]:
-        _paid(world, invoice, amount=0)
+        collecting.paid(world, invoice, amount=0)
     return invoice
 
 
-def draft(world: World, subscription: Json, customer: Json, lines: list[Json], *, total: int, reason: str) -> Json:
+def _left(world: World, invoice: Json) -> Json:
+    invoice.update(status="draft", auto_advance=False, number=None, ending_balance=None, hosted_invoice_url=None, invoice_pdf=None)
+    invoice["status_transitions"] = {**invoice["status_transitions"], "finalized_at": None}
+    emit(world, "invoice.created", world.store.insert(invoice))
+    return invoice
+
+
+def upcoming(world: World, subscription: Json, customer: Json, lines: list[Json], *, total: int, reason: str) -> Json:
     """The invoice as it would be, kept nowhere."""
     invoice = _new(world, subscription, customer, total, reason)
     invoice["period_start"] = min((each["period"]["start"] for each in lines), default=int(world.now()))
@@ -126,74 +137,13 @@ def _new(world: World, subscription: Json, customer: Json, total: int, reason: s
             "subscription_details": {"metadata": subscription["metadata"], "subscription": subscription["id"]},
         },
         starting_balance=before,
+        test_clock=customer["test_clock"],
         status_transitions={"finalized_at": now, "marked_uncollectible_at": None, "paid_at": None, "voided_at": None},
         subtotal=total,
         subtotal_excluding_tax=total,
         total=total,
         total_excluding_tax=total,
     )
-
-
-def collect(world: World, invoice: Json, method: Json | None) -> bool:
-    """Try to take what is due from the card; whether it is paid now."""
-    if invoice["status"] == "paid":
-        return True
-    invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + 1)
-    if method is None:
-        return _unpaid(world, invoice, "invoice.payment_failed")
-    intent = payment_intents.new(
-        world, amount=invoice["amount_due"], currency=invoice["currency"], metadata={}, customer=invoice["customer"],
-        description=f"Invoice {invoice['number']}",
-    )  # fmt: skip
-    _associate(world, invoice, intent)
-    charging.confirm(world, intent, method)
-    intent = world.store.get("payment_intent", intent["id"])
-    if intent["status"] == "succeeded":
-        _paid(world, invoice, amount=invoice["amount_due"])
-        return True
-    wanted = "invoice.payment_action_required" if intent["status"] == "requires_action" else "invoice.payment_failed"
-    return _unpaid(world, invoice, wanted)
-
-
-def _unpaid(world: World, invoice: Json, kind: str) -> bool:
-    world.store.save(invoice)
-    emit(world, kind, invoice)
-    return False
-
-
-def _paid(world: World, invoice: Json, *, amount: int) -> None:
-    at = int(world.now())
-    invoice.update(status="paid", attempted=True, amount_paid=amount, amount_remaining=0, next_payment_attempt=None)
-    invoice["status_transitions"] = {**invoice["status_transitions"], "paid_at": at}
-    world.store.save(invoice)
-    for payment in payments(world, invoice)["data"]:
-        if world.store.get("payment_intent", payment["payment"]["payment_intent"])["status"] == "succeeded":
-            payment.update(status="paid", amount_paid=amount, status_transitions={"canceled_at": None, "paid_at": at})
-            world.store.save(payment)
-    emit(world, "invoice.paid", invoice)
-    emit(world, "invoice.payment_succeeded", invoice)
-
-
-def _associate(world: World, invoice: Json, intent: Json) -> None:
-    payment = stamp(
-        world,
-        "inpay",
-        "invoice_payment",
-        amount_paid=None,
-        amount_requested=invoice["amount_due"],
-        currency=invoice["currency"],
-        invoice=invoice["id"],
-        is_default=True,
-        payment={"payment_intent": intent["id"], "type": "payment_intent"},
-        status="open",
-        status_transitions={"canceled_at": None, "paid_at": None},
-    )
-    world.store.insert(payment)
-
-
-def payments(world: World, invoice: Json) -> Json:
-    found = world.store.select("invoice_payment", " AND json_extract(body, '$.invoice') = ?", (invoice["id"],))
-    return short_list(found, f"/v1/invoices/{invoice['id']}/payments")
 
 
 def void(world: World, invoice: Json) -> None:
@@ -217,7 +167,6 @@ def index(world: World, call: Call) -> Json:
     return page(world, call, "invoice", "/v1/invoices", equal=equal, where=where, values=values)
 
 
-part("invoice", "payments", payments)
 ROUTES = [
     Route(
         "GET",

@@ -25,7 +25,7 @@ def create(world: World, call: Call) -> Json:
     waiting = world.store.setting(f"waiting:{subscription['id']}", [])
     lines = [*waiting, *lines, *_next_period(world, subscription, ends)]
     customer, total = world.store.get("customer", subscription["customer"]), sum(line["amount"] for line in lines)
-    return {**invoices.draft(world, subscription, customer, lines, total=total, reason="upcoming"), "status": "draft", "number": None}
+    return {**invoices.upcoming(world, subscription, customer, lines, total=total, reason="upcoming"), "status": "draft", "number": None}
 
 
 def _next_period(world: World, subscription: Json, starts: int) -> list[Json]:

@@ -1,6 +1,7 @@
 """What the clock does to subscriptions: the next period, the end, and the attempts to take what was not paid."""
 
-from sandbox.stripe.recurring import cycles, invoices, subscriptions
+from sandbox.stripe.events import emit
+from sandbox.stripe.recurring import collecting, cycles, subscriptions
 from sandbox.stripe.world import World
 
 
@@ -22,16 +23,24 @@ def renew(world: World, subscription_id: str) -> None:
 
 
 def retry(world: World, invoice_id: str) -> None:
-    """Try again to take what is due; after the last attempt the subscription is over."""
+    """Try again to take what is due; after the last attempt the subscription is over, or given up on, as the account is set."""
     invoice = world.store.get("invoice", invoice_id)
     subscription = world.store.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
     if invoice["status"] != "open" or subscription["status"] != "past_due":
         return
-    if invoices.collect(world, invoice, subscriptions.method_of(world, subscription)):
+    if collecting.collect(world, invoice, subscriptions.method_of(world, subscription)):
         subscriptions.settle(world, subscription, is_paid=True)
         return
     tried = invoice["attempt_count"] - 1
     if tried < len(subscriptions.RETRIES):
-        world.later(subscriptions.RETRY, invoice_id, at=world.now() + subscriptions.RETRIES[tried] * 86_400)
+        subscriptions.try_again(world, invoice, days=subscriptions.RETRIES[tried])
+    elif world.setting("after_last_retry") == "unpaid":
+        subscriptions.settle(world, subscription, is_paid=False, given_up=True)
     else:
         subscriptions.end(world, subscription, reason="payment_failed")
+
+
+def remind(world: World, subscription_id: str) -> None:
+    subscription = world.store.get("subscription", subscription_id)
+    if subscription["status"] == "trialing":
+        emit(world, "customer.subscription.trial_will_end", subscription)

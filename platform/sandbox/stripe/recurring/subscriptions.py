@@ -5,19 +5,21 @@ from typing import Any
 from sandbox.stripe import payment_methods
 from sandbox.stripe.errors import Json, invalid
 from sandbox.stripe.events import emit
+from sandbox.stripe.expanding import part
 from sandbox.stripe.listing import page, short_list
 from sandbox.stripe.params import EXPAND, METADATA, PAGE, Flag, ListOf, Moment, Record, Text, Whole, merged_metadata
-from sandbox.stripe.recurring import cycles, invoices
+from sandbox.stripe.recurring import clocks, collecting, cycles, invoices
 from sandbox.stripe.routing import Call, Route
 from sandbox.stripe.world import World, stamp
 
-RENEW, RETRY = "renew_subscription", "retry_invoice"  # tasks of the clock
+RENEW, RETRY, REMIND = "renew_subscription", "retry_invoice", "trial_will_end"  # tasks of the clock
+BEFORE_TRIAL_ENDS = 3 * 86_400
 LIVE = ("trialing", "active", "past_due", "unpaid", "paused", "incomplete")
 RETRIES = (3, 5, 7)  # days between the attempts to take what is due; after the last the subscription is canceled
 _EMPTY = """
 application application_fee_percent billing_cycle_anchor_config billing_thresholds cancel_at canceled_at days_until_due
 default_source default_tax_rates description ended_at latest_invoice next_pending_invoice_item_invoice on_behalf_of pause_collection
-pending_invoice_item_interval pending_setup_intent pending_update schedule test_clock transfer_data
+pending_invoice_item_interval pending_setup_intent pending_update schedule transfer_data
 """
 
 
@@ -45,6 +47,7 @@ def new(world: World, customer: Json, lines: list[tuple[Json, int]], **given: An
         metadata=given.get("metadata") or {},
         payment_settings={"payment_method_options": None, "payment_method_types": None, "save_default_payment_method": "off"},
         start_date=now,
+        test_clock=customer["test_clock"],
         status="trialing" if trial_end else "incomplete",
         trial_end=trial_end,
         trial_settings={"end_behavior": {"missing_payment_method": "create_invoice"}},
@@ -55,8 +58,10 @@ def new(world: World, customer: Json, lines: list[tuple[Json, int]], **given: An
     subscription["items"] = short_list(items, f"/v1/subscription_items?subscription={subscription['id']}")
     world.store.insert(subscription)
     emit(world, "customer.subscription.created", subscription)
-    bill(world, subscription, free=bool(trial_end), reason="subscription_create")
+    bill(world, subscription, free=bool(trial_end), reason="subscription_create", authenticated=bool(given.get("authenticated")))
     world.later(RENEW, subscription["id"], at=ends)
+    if trial_end and trial_end - BEFORE_TRIAL_ENDS > now:
+        world.later(REMIND, subscription["id"], at=trial_end - BEFORE_TRIAL_ENDS)
     return subscription
 
 
@@ -89,7 +94,7 @@ def period_of(subscription: Json) -> tuple[int, int]:
     return first["current_period_start"], first["current_period_end"]
 
 
-def bill(world: World, subscription: Json, *, reason: str, free: bool = False) -> bool:
+def bill(world: World, subscription: Json, *, reason: str, free: bool = False, authenticated: bool = False) -> bool:
     """Invoice the period that began, with what waits from prorations, and try to take it; the status follows. Whether it is paid."""
     period = period_of(subscription)
     lines = [
@@ -100,27 +105,38 @@ def bill(world: World, subscription: Json, *, reason: str, free: bool = False) -
     ]
     waiting = world.store.setting(f"waiting:{subscription['id']}", [])
     world.store.set_setting(f"waiting:{subscription['id']}", [])
-    return charge(world, subscription, [*waiting, *lines], reason=reason)
+    return charge(world, subscription, [*waiting, *lines], reason=reason, authenticated=authenticated)
 
 
-def charge(world: World, subscription: Json, lines: list[Json], *, reason: str) -> bool:
-    invoice = invoices.make(world, subscription, lines, reason=reason)
+def charge(world: World, subscription: Json, lines: list[Json], *, reason: str, authenticated: bool = False) -> bool:
+    given_up = subscription["status"] == "unpaid"
+    invoice = invoices.make(world, subscription, lines, reason=reason, draft=given_up)
     subscription["latest_invoice"] = invoice["id"]
-    is_paid = invoices.collect(world, invoice, method_of(world, subscription))
+    if given_up:
+        world.store.save(subscription)
+        return False
+    is_paid = collecting.collect(world, invoice, method_of(world, subscription), authenticated=authenticated)
     settle(world, subscription, is_paid=is_paid)
     if not is_paid and subscription["status"] == "past_due":
-        world.later(RETRY, invoice["id"], at=world.now() + RETRIES[0] * 86_400)
+        try_again(world, invoice, days=RETRIES[0])
     return is_paid
 
 
-def settle(world: World, subscription: Json, *, is_paid: bool) -> None:
-    """The status that follows from whether the latest invoice is paid."""
+def try_again(world: World, invoice: Json, *, days: int) -> None:
+    at = int(world.now()) + days * 86_400
+    invoice["next_payment_attempt"] = at
+    world.store.save(invoice)
+    world.later(RETRY, invoice["id"], at=at)
+
+
+def settle(world: World, subscription: Json, *, is_paid: bool, given_up: bool = False) -> None:
+    """The status that follows from whether the latest invoice is paid. given_up: it was tried for the last time."""
     before = subscription["status"]
     over = subscription["trial_end"] is None or subscription["trial_end"] <= world.now()
     if is_paid and over:
         subscription["status"] = "active"
     elif not is_paid and before != "incomplete":
-        subscription["status"] = "past_due"
+        subscription["status"] = "unpaid" if given_up else "past_due"
     world.store.save(subscription)
     emit(world, "customer.subscription.updated", subscription, previous={"status": before} if before != subscription["status"] else {})
 
@@ -135,7 +151,8 @@ def create(world: World, call: Call) -> Json:
     customer = world.store.require("customer", call.params["customer"], param="customer")
     lines = [(_price(world, item["price"], f"items[{at}][price]"), item.get("quantity", 1)) for at, item in enumerate(call.params["items"])]
     method = payment_methods.named(world, call.params["default_payment_method"])["id"] if "default_payment_method" in call.params else None
-    return new(world, customer, lines, metadata=call.metadata(), trial_end=call.params.get("trial_end"), method=method)
+    with clocks.of(world, customer):
+        return new(world, customer, lines, metadata=call.metadata(), trial_end=call.params.get("trial_end"), method=method)
 
 
 def _price(world: World, name: str, param: str) -> Json:
@@ -146,6 +163,11 @@ def _price(world: World, name: str, param: str) -> Json:
 
 
 def update(world: World, call: Call) -> Json:
+    with clocks.of_subscription(world, call.id):
+        return _update(world, call)
+
+
+def _update(world: World, call: Call) -> Json:
     subscription = _live(world, call.id)
     before = {"cancel_at_period_end": subscription["cancel_at_period_end"], "items": subscription["items"]}
     if "metadata" in call.params:
@@ -207,7 +229,8 @@ def _prorated(world: World, sides: list[tuple[Json, int]], period: tuple[int, in
 
 
 def cancel(world: World, call: Call) -> Json:
-    return end(world, _live(world, call.id), reason="cancellation_requested")
+    with clocks.of_subscription(world, call.id):
+        return end(world, _live(world, call.id), reason="cancellation_requested")
 
 
 def end(world: World, subscription: Json, *, reason: str) -> Json:
@@ -226,6 +249,11 @@ def _live(world: World, subscription_id: str) -> Json:
     return subscription
 
 
+def live_of(world: World, customer_id: str) -> list[Json]:
+    found = world.store.select("subscription", " AND json_extract(body, '$.customer') = ?", (customer_id,))
+    return [each for each in found if each["status"] in LIVE]
+
+
 def index(world: World, call: Call) -> Json:
     where = "" if call.params.get("status") else " AND json_extract(body, '$.status') != 'canceled'"
     status = call.params.get("status")
@@ -233,6 +261,7 @@ def index(world: World, call: Call) -> Json:
     return page(world, call, "subscription", "/v1/subscriptions", equal=equal, where=where)
 
 
+part("customer", "subscriptions", lambda world, it: short_list(live_of(world, it["id"]), f"/v1/customers/{it['id']}/subscriptions"))
 _ITEM = {"price": Text(), "quantity": Whole(least=0)}
 _COMMON = {"expand": EXPAND, "metadata": METADATA, "default_payment_method": Text()}
 BEHAVIOR = Text(choices=("always_invoice", "create_prorations", "none"))
