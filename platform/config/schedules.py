@@ -65,6 +65,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         "organizations",
         "Addresses from files of people to invite are kept a day longer.",
     ),
+    Schedule("promo-codes-purge", "promo_codes.purging.purge", "47 3 * * *", "promo_codes", "Files of codes are kept a day longer."),
     Schedule("jobs-purge", "core.jobs.purge", "40 3 * * *", "core", "Jobs that are done are kept a day longer."),
     Schedule(
         "refunds-in-flight",

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "ledger",
     "billing",
     "events",
+    "promo_codes",
     "registrations",
     "web",
     "public_api",
