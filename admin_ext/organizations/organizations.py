@@ -16,6 +16,7 @@ from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
 from admin_ext.organizations import branding_dialogs, closing_dialogs, invitation_dialogs, member_files, staff_dialogs
+from admin_ext.promo_codes import code_bulk
 from billing import connect, refunds
 from core.errors import NotFound
 from core.money import Money
@@ -45,6 +46,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
     actions_detail = [
         "invite",
         "invite_file",
+        "import_codes",
         "set_up_payouts",
         "start_trial",
         "set_logo",
@@ -54,7 +56,7 @@ class OrganizationAdmin(ConsoleModelAdmin):
         "export",
         "close",
     ]
-    start_trial = START_TRIAL
+    start_trial, import_codes = START_TRIAL, code_bulk.IMPORT
     grant_admin = operation_button(
         admin_grants.grant,
         name="grant_admin",
