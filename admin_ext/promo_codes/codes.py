@@ -145,7 +145,7 @@ class PromoCodeAdmin(ConsoleModelAdmin):
     def _file_links(self, request: HttpRequest) -> dict[str, Any]:
         """Where a file is sent; on the staff's console the organization is chosen first."""
         organization_id, site = self.actor(request).organization_id, self.admin_site.name
-        if organization_id is None or not self.allowed(request, Permission.PROMO_CODE_MANAGE):
+        if organization_id is None or not self.allowed(request, Permission.PROMO_CODE_IMPORT):
             return {}
         page = str(change_url(site, Organization(pk=organization_id))).removesuffix("change/")
         sample = reverse("admin:promo_codes_promocode_sample", current_app=site)

@@ -44,6 +44,7 @@ class Permission(StrEnum):
     EVENT_MANAGE = "event.manage"
     PROMO_CODE_VIEW = "promo_code.view"
     PROMO_CODE_MANAGE = "promo_code.manage"
+    PROMO_CODE_IMPORT = "promo_code.import"
     REGISTRATION_VIEW = "registration.view"
     REGISTRATION_MANAGE = "registration.manage"
     PAYMENT_VIEW = "payment.view"
@@ -105,6 +106,7 @@ RULES: dict[Permission, Rule] = {
     Permission.EVENT_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
     Permission.PROMO_CODE_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
     Permission.PROMO_CODE_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
+    Permission.PROMO_CODE_IMPORT: Rule(_ORGANIZERS, _SUPPORT),
     Permission.REGISTRATION_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
     Permission.REGISTRATION_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
     Permission.PAYMENT_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),

@@ -45,12 +45,13 @@ class RepeatedCode(DomainError):
 def read(*, organization_id: UUID, content: bytes, by: Actor) -> list[PromoCodeLine]:
     """Keep the lines of a file; no code is made yet. content: CSV in UTF-8, comma or semicolon, with at least code, kind and value.
 
-    Raises NotFound, PermissionRefused, and InvalidInput where it is no such file; a wrong line is no such refusal.
+    Whether each line is theirs to write is asked when it is worked. Raises NotFound, PermissionRefused, and InvalidInput where it is no
+    such file; a wrong line is no such refusal.
     """
     organization = Organization.objects.visible_to(by).filter(pk=organization_id).first()
     if organization is None or by.user_id is None:
         raise NotFound("organization")
-    require(by, Permission.PROMO_CODE_MANAGE, organization.pk)
+    require(by, Permission.PROMO_CODE_IMPORT, organization.pk)
     batch = uuid7()
     lines = [
         PromoCodeLine(organization=organization, added_by_id=by.user_id, batch=batch, line=number, cells=cells)
