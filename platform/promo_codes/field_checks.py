@@ -40,6 +40,8 @@ def consistent(code: PromoCode) -> None:
         _require(code.amount is not None, "Give the amount that it takes off.", "amount")
         _require(code.basis_points is None, "A code of a fixed amount has no percentage; leave one of the two out.", "basis_points")
         _require(code.cap_amount is None, "A fixed amount needs no cap; leave the cap out.", "cap_amount")
+    if code.starts_at and code.ends_at:
+        _require(code.ends_at > code.starts_at, "The code must end after it begins.", "ends_at")
     amounts = [name for name in ("amount", "cap_amount", "minimum_amount") if getattr(code, name) is not None]
     if not amounts:
         _require(code.currency == "", "A currency is needed only where an amount is; leave the currency out.", "currency")
@@ -48,8 +50,6 @@ def consistent(code: PromoCode) -> None:
     for name in amounts:
         smallest = step(code.currency)
         _require(getattr(code, name) % smallest == 0, f"Amounts in {code.currency} go in steps of {smallest} minor units.", name)
-    if code.starts_at and code.ends_at:
-        _require(code.ends_at > code.starts_at, "The code must end after it begins.", "ends_at")
 
 
 def _require(holds: bool, sentence: str, field: str) -> None:
