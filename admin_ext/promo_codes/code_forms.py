@@ -69,7 +69,7 @@ class PromoCodeForm(forms.ModelForm):  # type: ignore[type-arg]
         self.terms |= {name: values[name] for name in plain if name in values}
         for name in ("starts_at", "ends_at"):
             if name in values:
-                self.terms[name] = values[name] and values[name].replace(tzinfo=UTC)
+                values[name] = self.terms[name] = values[name] and values[name].replace(tzinfo=UTC)
         if "events" in values:
             self.terms["subjects"] = _subjects(values["events"])
         if "value" in values and "kind" in values:

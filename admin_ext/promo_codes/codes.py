@@ -212,7 +212,7 @@ class PromoCodeAdmin(ConsoleModelAdmin):
                     columns.as_link(site, use, use.email),
                     columns.as_state(use.state),
                     str(use.discount),
-                    columns.as_link(site, use.registration, str(use.registration.event)),
+                    columns.as_link(site, columns.reach(use, "registration"), columns.reach(use, "registration.event.title")),
                     columns.as_moment(use.created_at),
                 ]
                 for use in uses

@@ -172,11 +172,12 @@ def _money(text: str, currency: str, column: str) -> int | None:
     if not text:
         return None
     try:
+        if "," in text:  # here it could be a decimal sign or one between thousands
+            raise ValueError(text)
         return parse_major(text, currency)
     except ValueError:
-        raise InvalidInput(
-            f"Write “{column}” as a number that its currency has, and name the currency, such as EUR.", field=column
-        ) from None
+        sentence = f"Write “{column}” as a number of its currency, such as 15.50, and name the currency, such as EUR."
+        raise InvalidInput(sentence, field=column) from None
 
 
 def _moment(text: str, column: str) -> datetime | None:

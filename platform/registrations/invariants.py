@@ -32,12 +32,12 @@ _FOLLOWS = {
 
 def redemptions_follow_places() -> Iterator[str]:
     """Where a place was had with a code, the use is where the place is; one that was refunded in full and kept has freed its code."""
-    right = Q(redemption=None) | Q(state=Registration.State.CONFIRMED, redemption__state="released", payment__refunds__isnull=False)
+    refunded = Exists(Refund.objects.filter(payment=OuterRef("payment")))
+    right = Q(refunded, state=Registration.State.CONFIRMED, redemption__state=Redemption.State.RELEASED)
     for state, use in _FOLLOWS.items():
         right |= Q(state=state, redemption__state=use)
-    for key, state, use in Registration.objects.exclude(pk__in=Registration.objects.filter(right).values("pk")).values_list(
-        "pk", "state", "redemption__state"
-    ):
+    with_code = Registration.objects.filter(redemption__isnull=False)
+    for key, state, use in with_code.exclude(right).values_list("pk", "state", "redemption__state"):
         yield f"{encode(Registration.public_prefix, key)} is {state}, but its promo code's use is {use}."
 
 

@@ -10,8 +10,8 @@ from django_fsm import TransitionNotAllowed
 
 from audit.models import AuditEntry
 from core.errors import InvalidInput, NotFound, PermissionRefused
-from organizations import belongings
 from promo_codes import authoring, lifecycle, spelling
+from promo_codes.belongings import PromoCodeBelongings
 from promo_codes.models import PromoCode
 from tests.factories.events import EventFactory
 from tests.factories.people import Personas, personas
@@ -207,7 +207,7 @@ class TestLifecycle:
 class TestBelongings:
     def test_go_to_the_successor_and_are_archived_with_the_organization(self, people: Personas) -> None:
         code = create(people, **PERCENT)
-        ids = {"organization_id": people.organization.pk}
+        ids, belongings = {"organization_id": people.organization.pk}, PromoCodeBelongings()
         belongings.hand_over(**ids, from_user_id=people.alice.pk, to_user_id=people.bob.pk, by=people.as_alice)
         assert now(code).responsible_id == people.bob.pk
         belongings.archive(**ids, at=timezone.now() + timedelta(days=1), by=SYSTEM)
@@ -223,7 +223,7 @@ class TestDatabase:
         [
             ({"basis_points": 10_001}, "takes_something_off"),
             ({"basis_points": None}, "takes_something_off"),
-            ({"amount": 5}, "takes_something_off"),
+            ({"amount": 5, "currency": "USD"}, "takes_something_off"),
             ({"kind": "fixed"}, "takes_something_off"),
             ({"currency": "USD"}, "currency_where_amounts"),
             ({"cap_amount": 100}, "currency_where_amounts"),

@@ -8,6 +8,7 @@ from django.test import Client
 from promo_codes.models import TryWindow
 from promo_codes.purging import purge
 from registrations.models import Registration
+from sandbox.stripe.server import Sandbox
 from tests.factories.organizations import OrganizationFactory
 from tests.factories.people import UserFactory
 from tests.factories.promo_codes import now, promo_code
@@ -55,7 +56,7 @@ class TestQuote:
 
 
 class TestRegister:
-    def test_takes_the_discount(self, client: Client) -> None:
+    def test_takes_the_discount(self, client: Client, sandbox: Sandbox) -> None:
         event = paid_event()
         code = promo_code(event.organization)
         answer = post(client, f"/events/{event.public_id}/registrations", {**GUEST, "promo_code": code.code, "expected_total": 4000})
@@ -82,7 +83,7 @@ class TestRegister:
 
 @pytest.mark.gap("9.5")
 class TestGuessing:
-    def test_ends_after_so_many_tries_whichever_way(self, client: Client, settings: Any) -> None:
+    def test_ends_after_so_many_tries_whichever_way(self, client: Client, sandbox: Sandbox, settings: Any) -> None:
         event = paid_event()
         settings.API_THROTTLE_SCALE = 0.1  # three tries a minute
         for number in range(2):

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from audit.actor import Actor
 from audit.models import AuditEntry
+from billing import refunds
 from billing.models import Payment, Refund
 from core.money import Money
 from events.models import Event
@@ -188,7 +189,7 @@ class TestUse:
     def test_is_released_by_a_full_refund_that_leaves_the_place(self, event: Event, amount: int, state: str) -> None:
         place = held(event, promo_code(event.organization))
         pay(place)
-        refund = cancellation.refunds.request(
+        refund = refunds.request(
             payment_id=place.payment_id, amount=amount, reason="other", source="automatic", releases_place=False, by=STRIPE
         )
         full = Payment.State.REFUNDED if amount == 4000 else Payment.State.PARTIALLY_REFUNDED
