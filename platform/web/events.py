@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.models import User
 from billing import checkout, refund_terms
 from billing.gateway.base import GatewayRefused
-from billing.quoting import Quote
+from billing.quoting import Quote, TotalBelowMinimum
 from core.errors import DomainError
 from core.money import Money
 from core.public_ids import encode
@@ -121,10 +121,13 @@ def _code(request: HttpRequest, event: Event, text: str) -> tuple[PromoCode | No
     """The code that was typed, or one sentence about why it cannot be used."""
     if not text.strip():
         return None, ""
+    at = timezone.now()
     try:
-        return discounting.usable(text=text, event=event, attendee=attendees.looking(actor(request)), at=timezone.now()), ""
-    except PromoCodeRefused as refusal:
+        code = discounting.usable(text=text, event=event, attendee=attendees.looking(actor(request)), at=at)
+        quoting.quote(event=event, country="", at=at, code=code)
+    except (PromoCodeRefused, TotalBelowMinimum) as refusal:
         return None, str(refusal)
+    return code, ""
 
 
 def _content(event: Event, country: str, code: PromoCode | None = None) -> dict[str, Any]:

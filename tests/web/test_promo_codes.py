@@ -45,6 +45,13 @@ class TestApply:
         assert "There is no such promo code" in text(answer)
         assert 'name="expected_total" value="10000"' in text(answer)
 
+    def test_says_why_not_where_a_card_could_not_pay_what_is_left(self, client: Client) -> None:
+        event = flows.open_event()
+        code = promo_code(event.organization, amount=9960)
+        page = text(client.post(f"/events/{event.slug}", {**PERSON, "promo_code": code.code, "apply": "1"}))
+        assert "card payments start at 0.50 USD" in page
+        assert 'name="expected_total" value="10000"' in page
+
     def test_ends_after_so_many_tries(self, client: Client, settings: Any) -> None:
         event = flows.open_event()
         settings.API_THROTTLE_SCALE = 0.1
