@@ -81,14 +81,14 @@ def create(*, organization_id: UUID, by: Actor, **terms: Unpack[Terms]) -> Promo
     return code
 
 
-def _responsible(organization_id: UUID, by: Actor) -> UUID | None:
+def _responsible(organization_id: UUID, by: Actor) -> UUID:
     """Who acts, where they work there; staff who help out leave it with an admin."""
     members = Membership.objects.active().filter(organization_id=organization_id)
     mine = members.filter(user_id=by.user_id, role__in=["admin", "organizer"]) if by.user_id else members.none()
-    found: UUID | None = (mine.first() or members.filter(role="admin").order_by("pk").first() or Membership()).user_id
+    found = mine.first() or members.filter(role="admin").order_by("pk").first()
     if found is None:
         raise InvalidInput("The organization has nobody who could answer for the code; invite an admin first.")
-    return found
+    return found.user_id
 
 
 @transaction.atomic

@@ -37,8 +37,8 @@ def redemptions_follow_places() -> Iterator[str]:
     for state, use in _FOLLOWS.items():
         right |= Q(state=state, redemption__state=use)
     with_code = Registration.objects.filter(redemption__isnull=False)
-    for key, state, use in with_code.exclude(right).values_list("pk", "state", "redemption__state"):
-        yield f"{encode(Registration.public_prefix, key)} is {state}, but its promo code's use is {use}."
+    for key, place, use_now in with_code.exclude(right).values_list("pk", "state", "redemption__state"):
+        yield f"{encode(Registration.public_prefix, key)} is {place}, but its promo code's use is {use_now}."
 
 
 def captured_money_has_a_place() -> Iterator[str]:

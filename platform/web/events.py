@@ -102,7 +102,7 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpResponse:
     """The price is that of what was typed: with a promo code that can be used, else without it and with the reason."""
-    typed = form.data if form.is_bound else form.initial
+    typed: Any = form.data if form.is_bound else form.initial
     refused = form.is_bound and bool(form.errors.get("promo_code"))
     code, why = (None, "") if refused or not event.is_paid else _code(request, event, str(typed.get("promo_code", "")))
     is_refused = form.is_bound and bool(refused or form.non_field_errors())
