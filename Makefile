@@ -8,7 +8,7 @@ UV = $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PYTHON = .venv/bin/python
 # Commands that only read the code run with the demo's settings; the settings themselves default to production.
 DEMO = ENVIRONMENT=demo
-OWN = config core typesetting audit accounts entitlements organizations notifications ledger billing events registrations web sandbox admin_ext public_api
+OWN = config core typesetting audit accounts entitlements organizations notifications ledger billing events promo_codes registrations web sandbox admin_ext public_api
 
 .PHONY: help install demo test check soak bench gaps audit docs lock migrations clean browser format coverage
 

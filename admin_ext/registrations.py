@@ -75,7 +75,7 @@ class RegistrationAdmin(ConsoleModelAdmin):
     empty_sentence = "Registrations appear here as soon as somebody takes a place."
     shown_id, state_badge = columns.number("Registration"), columns.state()
     event_link, payment_link = columns.link("event", "Event"), columns.link("payment", "Payment")
-    user_link = columns.link("user", "Account")
+    user_link, redemption_link = columns.link("user", "Account"), columns.link("redemption", "Promo code", shown="code.code")
     payment_state = columns.state("payment.state", "Payment")
     paid = columns.money("payment.amount_captured", "Paid", currency="payment.currency", zero=False)
     created = columns.moment("created_at", "Registered", zone="event.time_zone", sortable=True)
@@ -83,7 +83,7 @@ class RegistrationAdmin(ConsoleModelAdmin):
     cancelled = columns.moment("cancelled_at", "Cancelled", zone="event.time_zone")
     held = columns.moment("hold_expires_at", "Place held until", zone="event.time_zone")
     fieldsets = [
-        (None, {"fields": ["state_badge", "name", "email", "user_link", "event_link", "payment_link"]}),
+        (None, {"fields": ["state_badge", "name", "email", "user_link", "event_link", "payment_link", "redemption_link"]}),
         ("When", {"fields": ["created", "held", "confirmed", "cancelled", "cancel_reason"]}),
         ("Record", {"fields": ["shown_id"]}),
     ]
@@ -130,4 +130,4 @@ class RegistrationAdmin(ConsoleModelAdmin):
         )
 
     def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
-        return self.get_queryset(request).select_related("event", "payment", "user")
+        return self.get_queryset(request).select_related("event", "payment", "user", "redemption__code")

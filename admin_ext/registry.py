@@ -32,6 +32,8 @@ from admin_ext.organizations.invitations import InvitationAdmin
 from admin_ext.organizations.members import MembershipAdmin
 from admin_ext.organizations.organizations import OrganizationAdmin
 from admin_ext.organizations.users import UserAdmin
+from admin_ext.promo_codes.codes import PromoCodeAdmin
+from admin_ext.promo_codes.redemptions import RedemptionAdmin
 from admin_ext.registrations import RegistrationAdmin
 from admin_ext.sites import console_site, staff_site
 from admin_ext.usage import AllowanceAdmin, UsageDriftAdmin
@@ -64,6 +66,7 @@ from events.models import Event, Session
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
 from organizations.models import ActingGrant, AdminOffer, Invitation, Membership, Organization
+from promo_codes.models import PromoCode, Redemption
 from registrations.models import Registration
 
 scope.through(CheckoutSession, "payment")
@@ -83,6 +86,8 @@ BOTH: Screens = (
     (Event, EventAdmin),
     (Session, SessionAdmin),
     (Registration, RegistrationAdmin),
+    (PromoCode, PromoCodeAdmin),
+    (Redemption, RedemptionAdmin),
     (Organization, OrganizationAdmin),
     (PlanAccess, PlanAccessAdmin),
     (Invoice, InvoiceAdmin),

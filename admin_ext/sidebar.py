@@ -69,6 +69,8 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Events", "event", "events.Event"),
             Screen("Sessions", "schedule", "events.Session"),
             Screen("Registrations", "how_to_reg", "registrations.Registration"),
+            Screen("Promo codes", "loyalty", "promo_codes.PromoCode"),
+            Screen("Uses of promo codes", "redeem", "promo_codes.Redemption"),
         ),
     ),
     (

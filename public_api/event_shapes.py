@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 
 from events.models import Event
 from public_api.pagination import Cursor, Limit
-from public_api.shapes import Body, Country, Moment, MoneyOut, Text
+from public_api.shapes import Body, Country, Moment, MoneyOut, PromoCodeText, Text
 
 
 class Order(StrEnum):
@@ -132,6 +132,8 @@ class EventDetailOut(EventOut):
 
 
 class QuoteIn(Body):
-    """country: the buyer's, two letters; it decides the tax of an online event."""
+    """country: the buyer's, two letters; it decides the tax of an online event. promo_code: in any spelling; a line "discount" says what
+    it takes off."""
 
     country: Country = ""
+    promo_code: PromoCodeText = ""

@@ -9,13 +9,14 @@ from ninja import Query, Router
 
 from core.public_ids import encode
 from events.models import Event
+from promo_codes import tries
 from public_api import caching, event_detail, event_pages
 from public_api.auth import ANYONE, actor
 from public_api.envelope import ERRORS
 from public_api.event_shapes import EventDetailOut, EventPage, Filters, QuoteIn, QuoteOut
 from public_api.shapes import EventId
 from public_api.throttling import QUOTE, READ
-from registrations import quoting
+from registrations import attendees, discounting, quoting
 
 router = Router()
 
@@ -39,6 +40,11 @@ def get_event(request: HttpRequest, event: str) -> HttpResponse:
 
 @router.post("/events/{event_id}/quote", response={200: QuoteOut, **ERRORS}, operation_id="quote_event", auth=ANYONE, throttle=QUOTE)
 def quote_event(request: HttpRequest, event_id: EventId, body: QuoteIn) -> dict[str, Any]:
-    """What a place costs this buyer, in parts. Nothing is reserved."""
-    event = event_detail.find(encode(Event.public_prefix, event_id), actor(request))
-    return event_detail.quote_parts(quoting.quote(event=event, country=body.country, at=timezone.now()))
+    """What a place costs this buyer, in parts. Nothing is reserved: not the place, and not a use of the promo code."""
+    by, at = actor(request), timezone.now()
+    event = event_detail.find(encode(Event.public_prefix, event_id), by)
+    code = None
+    if body.promo_code:
+        tries.count(by=by)
+        code = discounting.usable(text=body.promo_code, event=event, attendee=attendees.looking(by), at=at)
+    return event_detail.quote_parts(quoting.quote(event=event, country=body.country, at=at, code=code))

@@ -15,6 +15,7 @@ from billing.gateway.base import GatewayRefused
 from billing.models import Refund
 from core.errors import DomainError, InvalidInput
 from core.public_ids import decode
+from promo_codes import tries
 from public_api import event_detail, idempotency
 from public_api import registration_shapes as shapes
 from public_api.auth import ANYONE, SIGNED_IN, actor
@@ -22,7 +23,7 @@ from public_api.envelope import ERRORS
 from public_api.event_shapes import QuoteOut
 from public_api.idempotency import Key
 from public_api.registration_shapes import RefundOut, RegistrationOut
-from public_api.shapes import Body, Country, CurrencyCode, Email, EventId, Line, RegistrationId, Text, moment
+from public_api.shapes import Body, Country, CurrencyCode, Email, EventId, Line, PromoCodeText, RegistrationId, Text, moment
 from public_api.throttling import READ, REGISTER, WRITE
 from registrations import cancellation, guest_links, registering
 from registrations.models import Registration
@@ -32,11 +33,15 @@ GuestKey = Annotated[str, StringConstraints(max_length=100)]
 
 
 class RegistrationIn(Body):
-    """A guest gives name and email; somebody signed in registers under the account's. expected_total: minor units that were shown."""
+    """A guest gives name and email; somebody signed in registers under the account's. expected_total: minor units that were shown.
+
+    promo_code: one use of it is reserved with the place, and free again when the place is.
+    """
 
     email: Email | None = None
     name: Line | None = None
     country: Country = ""
+    promo_code: PromoCodeText = ""
     expected_total: Annotated[int, Field(ge=0, le=99_999_999)] | None = None
 
 
@@ -92,6 +97,9 @@ def register(request: HttpRequest, event_id: EventId, body: RegistrationIn, idem
     if by.user_id is None and not (body.email and body.name):
         raise InvalidInput("Give a name and an email address, or sign in.", field="name" if body.email else "email")
 
+    if body.promo_code:
+        tries.count(by=by)
+
     def perform() -> tuple[int, dict[str, Any]]:
         done = registering.register(
             event_id=event_id,
@@ -99,6 +107,7 @@ def register(request: HttpRequest, event_id: EventId, body: RegistrationIn, idem
             email=body.email or "",
             name=body.name or "",
             country=body.country,
+            promo_code=body.promo_code,
             expected_total=body.expected_total,
         )
         payment_ids.append(done.payment_id)

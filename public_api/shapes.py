@@ -83,3 +83,4 @@ def moment(value: datetime | None) -> str | None:
 
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$")]
+PromoCodeText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=80), AfterValidator(_storable)]

@@ -11,6 +11,8 @@ class Sizes:
     registrations: int  # concurrent requests for `seats`
     seats: int
     registration_rounds: int
+    promo_registrations: int  # concurrent, in this process, for `seats` with a code of `promo_uses`
+    promo_uses: int
     refunds: int  # concurrent refunds of one payment
     approvers: int
     kills: int  # kill -9 of the worker, each at another moment
@@ -40,6 +42,8 @@ SMALL = Sizes(
     registrations=40,
     seats=10,
     registration_rounds=1,
+    promo_registrations=16,
+    promo_uses=4,
     refunds=10,
     approvers=4,
     kills=1,
@@ -68,6 +72,8 @@ LARGE = Sizes(
     registrations=200,
     seats=50,
     registration_rounds=3,
+    promo_registrations=200,
+    promo_uses=20,
     refunds=20,
     approvers=8,
     kills=12,

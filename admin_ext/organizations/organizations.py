@@ -17,6 +17,7 @@ from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
 from admin_ext.organizations import branding_dialogs, closing_dialogs, invitation_dialogs, member_files, staff_dialogs
+from admin_ext.promo_codes import code_bulk
 from billing import connect, refunds
 from core.errors import NotFound
 from core.money import Money
@@ -47,10 +48,10 @@ class OrganizationAdmin(ConsoleModelAdmin):
     actions_detail = [
         group("People", "invite", "invite_file", "grant_admin"),
         group("Profile", "set_logo", "remove_logo"),
-        group("Money", "start_trial", "buy_seats", "lower_seats", "give_seats", "set_up_payouts"),
+        group("Money", "import_codes", "start_trial", "buy_seats", "lower_seats", "give_seats", "set_up_payouts"),
         group("More", "act_for", "export", "close"),
     ]
-    start_trial = START_TRIAL
+    start_trial, import_codes = START_TRIAL, code_bulk.IMPORT
     buy_seats, lower_seats, give_seats = seats.BUY, seats.LOWER, seats.GIVE
     grant_admin = operation_button(
         admin_grants.grant,

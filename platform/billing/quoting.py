@@ -61,6 +61,14 @@ class Quote:
         return self.total.amount == 0
 
 
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """amount: minor units taken off the price, from 1 to all of it, in the currency's step."""
+
+    description: str
+    amount: int
+
+
 def quote(
     *,
     organization: Organization,
@@ -70,16 +78,23 @@ def quote(
     at: datetime,
     tax_category: str = "standard",
     jurisdiction: str = "",
+    discount: Discount | None = None,
 ) -> Quote:
-    """Price the sale. price: minor units, ≥ 0. Raises InvalidInput, TotalBelowMinimum, TotalAboveMaximum."""
+    """Price the sale. price: minor units, ≥ 0. Fees and tax are of what is left after the discount; where nothing is left it is free.
+
+    Raises InvalidInput, TotalBelowMinimum, TotalAboveMaximum.
+    """
     if price < 0 or price % step(currency):
         raise InvalidInput(f"Prices in {currency} go in steps of {step(currency)} minor units.", field="price")
     if price == 0:
         return Quote((), Money(0, currency), "Free of charge.")
+    lines = [QuoteLine(PaymentLine.Kind.PRICE, description, price), *_discount_lines(discount, price, currency)]
+    net = sum(line.amount for line in lines)
+    if net == 0:
+        return Quote(tuple(lines), Money(0, currency), "Free of charge.")
     fees, rate = fees_for(organization, currency), tax_rate(jurisdiction, tax_category, at)
-    lines = [QuoteLine(PaymentLine.Kind.PRICE, description, price)]
     held = _tax_line(rate, lines, currency).amount if rate and rate.inclusive else 0
-    lines += _fee_lines(fees, price, currency, most=price - held)
+    lines += _fee_lines(fees, net, currency, most=net - held)
     if rate is None:
         note = f"No tax is charged in {jurisdiction}." if jurisdiction else "No tax is charged."
     else:
@@ -118,8 +133,17 @@ def _within_stripes_limits(total: Money) -> None:
         raise TotalAboveMaximum(total=total)
 
 
+def _discount_lines(discount: Discount | None, price: int, currency: str) -> list[QuoteLine]:
+    if discount is None:
+        return []
+    if not 0 < discount.amount <= price or discount.amount % step(currency):
+        raise InvalidInput("A discount takes something off, and no more than the price.", field="discount")
+    return [QuoteLine(PaymentLine.Kind.DISCOUNT, discount.description, -discount.amount)]
+
+
 def _fee_lines(fees: FeeSchedule | None, price: int, currency: str, *, most: int) -> list[QuoteLine]:
-    """most: what an organizer's fees may take together: the price less the tax in it, for an organizer does not pay to sell."""
+    """price: after the discount. most: what an organizer's fees may take together: the price less the tax in it, for an organizer does not
+    pay to sell."""
     if fees is None:
         return []
     parts = [

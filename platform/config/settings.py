@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "ledger",
     "billing",
     "events",
+    "promo_codes",
     "registrations",
     "web",
     "public_api",

@@ -42,6 +42,9 @@ class Permission(StrEnum):
     ORGANIZATION_CLOSE = "organization.close"
     EVENT_VIEW = "event.view"
     EVENT_MANAGE = "event.manage"
+    PROMO_CODE_VIEW = "promo_code.view"
+    PROMO_CODE_MANAGE = "promo_code.manage"
+    PROMO_CODE_IMPORT = "promo_code.import"
     REGISTRATION_VIEW = "registration.view"
     REGISTRATION_MANAGE = "registration.manage"
     PAYMENT_VIEW = "payment.view"
@@ -102,6 +105,9 @@ RULES: dict[Permission, Rule] = {
     Permission.ORGANIZATION_CLOSE: Rule(_ADMIN, _SUPPORT, step_up=True),
     Permission.EVENT_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
     Permission.EVENT_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
+    Permission.PROMO_CODE_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
+    Permission.PROMO_CODE_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
+    Permission.PROMO_CODE_IMPORT: Rule(_ORGANIZERS, _SUPPORT),
     Permission.REGISTRATION_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
     Permission.REGISTRATION_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
     Permission.PAYMENT_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),

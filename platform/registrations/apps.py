@@ -26,6 +26,13 @@ class RegistrationsConfig(AppConfig):
             mend="A trigger counts; a difference means it was off. Save one of the event's registrations to count anew.",
         )
         register(
+            "promo_redemptions_follow_places",
+            "A promo code's use is reserved for a held place, consumed by a confirmed one, and released with one that was given up.",
+            invariants.redemptions_follow_places,
+            owner="support",
+            mend="Look at the place's timeline: cancel it, or confirm it, by its button; the use follows.",
+        )
+        register(
             "captured_has_place",
             "Captured money has a place, a refund, or a record why not.",
             invariants.captured_money_has_a_place,

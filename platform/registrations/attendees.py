@@ -1,6 +1,6 @@
 """Who registers: a person with an account, or a guest who gives a name and an address."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
@@ -36,9 +36,19 @@ def of(by: Actor, *, email: str, name: str) -> Attendee:
     """
     if by.user_id is None:
         return Attendee(checked_email(email), checked_name(name))
+    person = _person(by.user_id, name)
+    return replace(person, name=checked_name(person.name))
+
+
+def looking(by: Actor) -> Attendee:
+    """Whoever looks at a price: the signed-in person, or somebody of whom nothing is known yet."""
+    return Attendee("", "") if by.user_id is None else _person(by.user_id, "")
+
+
+def _person(user_id: UUID, name: str) -> Attendee:
     verified = EmailAddress.objects.filter(user_id=OuterRef("pk"), email__iexact=OuterRef("email"), verified=True)
-    user = User.objects.annotate(is_verified=Exists(verified)).get(pk=by.user_id)
-    return Attendee(user.email, checked_name(name or user.name), user.pk, user.is_verified)
+    user = User.objects.annotate(is_verified=Exists(verified)).get(pk=user_id)
+    return Attendee(user.email, name or user.name, user.pk, user.is_verified)
 
 
 def checked_name(name: str) -> str:

@@ -1,6 +1,6 @@
 """Giving a place up, and refunding it. Payment and place are two machines: what touches both says so in its name.
 
-Order of locks: payment, event, registration. While the payment is locked nobody else moves the place that it paid for.
+Order of locks: payment, event, registration, promo code. While the payment is locked nobody else moves the place that it paid for.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ from core.errors import DomainError, NotFound
 from core.money import Money
 from events.models import Event
 from organizations.permissions import Permission, require
-from registrations import emails
+from registrations import discounting, emails
 from registrations.models import Registration
 
 BY_TERMS = Actor.system("registrations.cancellation")
@@ -155,6 +155,7 @@ def apply(*, registration: Registration, reason: str, at: datetime, by: Actor) -
     before = registration.state
     registration.cancel(at=at, reason=reason)
     registration.save(update_fields=["state", "cancelled_at", "cancel_reason", "hold_expires_at", "updated_at"])
+    discounting.release(registration, at=at, by=by)
     after = {"state": registration.state, "reason": reason}
     organization_id = registration.event.organization_id
     record(registration, "registration.cancelled", by=by, organization_id=organization_id, before={"state": before}, after=after)

@@ -11,7 +11,7 @@ from audit.actor import Actor
 from billing import refunds
 from billing.models import Document, Payment, Refund
 from events.models import Event
-from registrations import cancellation, guest_links, registering
+from registrations import cancellation, discounting, guest_links, registering
 from registrations.models import Registration
 
 LATE = Actor.system("registrations.late_payment")
@@ -50,13 +50,17 @@ class RegistrationFulfillment:
             cancellation.apply(registration=registration, reason=reason, at=at, by=by)
 
     def on_refunded(self, refund: Refund, *, at: datetime, by: Actor) -> None:
-        """A full refund that was asked to gives the place back; a part, or one that was not, leaves it."""
+        """A full refund that was asked to gives the place back; a part, or one that was not, leaves it. Any full one frees the code."""
         payment = refund.payment
-        if not refund.releases_place or payment.amount_refunded < payment.amount_captured:
+        if payment.amount_refunded < payment.amount_captured:
             return
         found = Registration.objects.active().filter(payment=payment).first()
-        if found is not None:
-            registration = cancellation.lock_place(found)
+        if found is None or not (refund.releases_place or found.redemption_id):
+            return
+        registration = cancellation.lock_place(found)
+        if not refund.releases_place:
+            discounting.release(registration, at=at, by=by)
+        elif registration.state != Registration.State.CANCELLED:
             cancellation.apply(registration=registration, reason=Registration.CancelReason.REFUNDED, at=at, by=by)
 
     def on_disputed(self, payment: Payment, *, at: datetime, by: Actor) -> None:
@@ -91,4 +95,6 @@ def _can_come_back(registration: Registration, at: datetime) -> bool:
     if registration.cancel_reason != Registration.CancelReason.EXPIRED or not is_on or event.seats_left < 1:
         return False
     others = Registration.objects.active().filter(event=event)
-    return not others.under(registration.email, or_of=registration.user_id).exists()
+    if others.under(registration.email, or_of=registration.user_id).exists():
+        return False
+    return discounting.can_restore(registration)

@@ -8,6 +8,7 @@ from audit.models import AuditEntry
 from billing.models import Payment, Refund
 from core.public_ids import encode
 from events.models import Event
+from promo_codes.models import Redemption
 from registrations.cancellation import KEPT_BY_TERMS
 from registrations.models import TAKES_SEAT, Registration
 from registrations.registering import PURPOSE
@@ -20,6 +21,24 @@ def seats_are_counted() -> Iterator[str]:
     for event_id, seats_taken, taking in off:
         event = encode(Event.public_prefix, event_id)
         yield f"{event} counts {seats_taken} places taken, but {taking} registrations take one."
+
+
+_FOLLOWS = {
+    Registration.State.PENDING: Redemption.State.RESERVED,
+    Registration.State.CONFIRMED: Redemption.State.CONSUMED,
+    Registration.State.CANCELLED: Redemption.State.RELEASED,
+}
+
+
+def redemptions_follow_places() -> Iterator[str]:
+    """Where a place was had with a code, the use is where the place is; one that was refunded in full and kept has freed its code."""
+    refunded = Exists(Refund.objects.filter(payment=OuterRef("payment")))
+    right = Q(refunded, state=Registration.State.CONFIRMED, redemption__state=Redemption.State.RELEASED)
+    for state, use in _FOLLOWS.items():
+        right |= Q(state=state, redemption__state=use)
+    with_code = Registration.objects.filter(redemption__isnull=False)
+    for key, place, use_now in with_code.exclude(right).values_list("pk", "state", "redemption__state"):
+        yield f"{encode(Registration.public_prefix, key)} is {place}, but its promo code's use is {use_now}."
 
 
 def captured_money_has_a_place() -> Iterator[str]:

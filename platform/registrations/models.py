@@ -14,6 +14,7 @@ from core.full_text import Words
 from core.models import BaseModel
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
 from events.models import Event
+from promo_codes.models import Redemption
 from registrations.querysets import RegistrationQuerySet
 
 TAKES_SEAT = ("pending", "confirmed")
@@ -53,6 +54,7 @@ class Registration(FSMModelMixin, BaseModel):
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="registrations")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="registrations")
     payment = models.OneToOneField(Payment, null=True, blank=True, on_delete=models.PROTECT, related_name="registration")
+    redemption = models.OneToOneField(Redemption, null=True, blank=True, on_delete=models.PROTECT, related_name="registration")
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=200)
     state = StateField(choices=State.choices, default=State.PENDING)

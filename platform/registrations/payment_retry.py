@@ -39,7 +39,7 @@ def send_link(*, payment_id: UUID, by: Actor) -> Registration:
     if payment is None:
         raise NotFound("payment")
     require(by, Permission.PAYMENT_RETRY, payment.organization_id, responsible_id=payment.responsible_id)
-    found = Registration.objects.select_related("event").filter(payment=payment).first()
+    found = Registration.objects.select_related("event", "redemption__code").filter(payment=payment).first()
     if payment.state not in RETRYABLE or found is None:
         raise NothingToRetry("Only a failed or expired payment of a registration can be paid again.")
     at = timezone.now()
@@ -64,8 +64,11 @@ def _kept(found: Registration, until: datetime, at: datetime, by: Actor) -> Regi
 
 def _anew(payment: Payment, found: Registration, until: datetime, at: datetime, by: Actor) -> Registration:
     """A new place with a new payment: an expired one takes late money only, and prices may have changed."""
+    code = found.redemption.code.code if found.redemption else ""
     tax = payment.lines.filter(kind=PaymentLine.Kind.TAX).values_list("jurisdiction", flat=True).first()
-    place = registering.hold_again(event_id=found.event_id, attendee=_attendee(found), country=tax or "", until=until, at=at, by=by)
+    place = registering.hold_again(
+        event_id=found.event_id, attendee=_attendee(found), country=tax or "", promo_code=code, until=until, at=at, by=by
+    )
     if place.payment is None:
         raise NothingToRetry("This event costs nothing any more; the attendee can simply register.")
     return place

@@ -18,7 +18,9 @@ from core import jobs
 from core.errors import DomainError, NotFound
 from core.public_ids import uuid7
 from events.models import Event
-from registrations import admission, attendees, emails, guest_links, joining, quoting
+from promo_codes.models import PromoCode
+from promo_codes.refusals import PromoCodeRefused
+from registrations import admission, attendees, discounting, emails, guest_links, joining, quoting
 from registrations.attendees import Attendee
 from registrations.models import Registration
 
@@ -46,14 +48,31 @@ class Registered:
     payment_id: UUID | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """What the buyer gave besides who they are; as `register` takes it."""
+
+    country: str
+    promo_code: str
+    expected_total: int | None
+
+
 def register(
-    *, event_id: UUID, by: Actor, email: str = "", name: str = "", country: str = "", expected_total: int | None = None
+    *,
+    event_id: UUID,
+    by: Actor,
+    email: str = "",
+    name: str = "",
+    country: str = "",
+    promo_code: str = "",
+    expected_total: int | None = None,
 ) -> Registered:
     """Take a place for the signed-in person, or for a guest; the surface opens Checkout after the commit where there is a payment.
 
     expected_total: minor units the buyer has seen; another total is refused. country: the buyer's, two letters.
+    promo_code: as it was typed; one use of it is reserved with the place.
     Raises NotFound, InvalidInput, RegistrationClosed, GuestsNotAllowed, EventFull, AlreadyRegistered, PriceChanged,
-    billing.quoting.TotalBelowMinimum.
+    billing.quoting.TotalBelowMinimum, promo_codes.refusals.PromoCodeRefused.
     """
     at = timezone.now()
     attendee = attendees.of(by, email=email, name=name)
@@ -62,9 +81,11 @@ def register(
     if event.seats_left < 1:  # a look before the queue for the lock: whoever comes too late costs next to nothing
         _refuse_registered(_existing(event, attendee), attendee)
         raise admission.EventFull
-    quote = quoting.quote(event=event, country=country, at=at)
+    code = discounting.usable(text=promo_code, event=event, attendee=attendee, at=at)
+    quote = quoting.quote(event=event, country=country, at=at, code=code)
+    typed = _Typed(country, promo_code, expected_total)
     with _transaction():
-        return _take_place(event, attendee, quote=quote, country=country, expected_total=expected_total, at=at, by=by)
+        return _take_place(event, attendee, typed, quote=quote, at=at, by=by)
 
 
 def _transaction() -> AbstractContextManager[None]:
@@ -72,9 +93,7 @@ def _transaction() -> AbstractContextManager[None]:
     return nullcontext() if connection.in_atomic_block else transaction.atomic()
 
 
-def _take_place(
-    seen: Event, attendee: Attendee, *, quote: Quote, country: str, expected_total: int | None, at: datetime, by: Actor
-) -> Registered:
+def _take_place(seen: Event, attendee: Attendee, typed: _Typed, *, quote: Quote, at: datetime, by: Actor) -> Registered:
     # Everyone who wants a place of this event queues here: two who both read one free seat would both take it.
     locked = Event.objects.select_for_update(no_key=True).filter(pk=seen.pk).first()
     if locked is not None:
@@ -84,26 +103,38 @@ def _take_place(
     _refuse_registered(existing, attendee)
     if event.seats_left < 1:
         raise admission.EventFull
-    if quoting.basis(event) != quoting.basis(seen):
-        quote = quoting.quote(event=event, country=country, at=at)
-    if expected_total is not None and expected_total != quote.total.amount:
+    code = discounting.usable(text=typed.promo_code, event=event, attendee=attendee, at=at, lock=True)
+    if code is not None or quoting.basis(event) != quoting.basis(seen):
+        quote = quoting.quote(event=event, country=typed.country, at=at, code=code)
+    if typed.expected_total not in (None, quote.total.amount):
         raise admission.PriceChanged(quote)
     if existing is not None:
         jobs.enqueue(emails.send_already_registered, registration_id=existing.pk)
         return _decoy(event, attendee, quote, at)
     registration = _new(event, attendee, quote, at)
-    if not quote.is_free:
-        registration.payment = _payment(registration, quote)
-    registration.save(force_insert=True)
+    _sell(registration, attendee, code, quote, at=at, by=by)
     after = {"event": event.public_id, "state": registration.state, "total": str(quote.total)}
     record(registration, "registration.created", by=by, organization_id=event.organization_id, after=after)
     jobs.enqueue(emails.send_registered, registration_id=registration.pk)
     return Registered(registration, quote, _guest_key(registration), registration.payment_id)
 
 
-def hold_again(*, event_id: UUID, attendee: Attendee, country: str, until: datetime, at: datetime, by: Actor) -> Registration:
+def _sell(registration: Registration, attendee: Attendee, code: PromoCode | None, quote: Quote, *, at: datetime, by: Actor) -> None:
+    """Store the place with its payment and the use of its code."""
+    if code is not None:
+        discounting.reserve(code=code, registration=registration, attendee=attendee, at=at, by=by)
+    if not quote.is_free:
+        registration.payment = _payment(registration, quote)
+    registration.save(force_insert=True)
+
+
+def hold_again(
+    *, event_id: UUID, attendee: Attendee, country: str, promo_code: str = "", until: datetime, at: datetime, by: Actor
+) -> Registration:
     """A place held until then for somebody who has none any more, with a payment at today's price; in the caller's transaction, which tells
-    them of it. Without a payment, and not stored, where nothing is to be paid.
+    them of it. Without a payment, and not stored, where the event costs nothing.
+
+    promo_code: the one that they had; where they may not use it any more, the place is at its list price.
 
     Raises RegistrationClosed, GuestsNotAllowed, EventFull, AlreadyRegistered.
     """
@@ -114,15 +145,23 @@ def hold_again(*, event_id: UUID, attendee: Attendee, country: str, until: datet
         raise admission.AlreadyRegistered(existing.public_id)
     if event.seats_left < 1:
         raise admission.EventFull
-    quote = quoting.quote(event=event, country=country, at=at)
+    code = _still_usable(promo_code, event, attendee, at)
+    quote = quoting.quote(event=event, country=country, at=at, code=code)
     registration = _new(event, attendee, quote, at)
     if quote.is_free:
         return registration
-    registration.payment, registration.hold_expires_at = _payment(registration, quote), until
-    registration.save(force_insert=True)
+    registration.hold_expires_at = until
+    _sell(registration, attendee, code, quote, at=at, by=by)
     after = {"event": event.public_id, "state": registration.state, "total": str(quote.total)}
     record(registration, "registration.held_again", by=by, organization_id=event.organization_id, after=after)
     return registration
+
+
+def _still_usable(text: str, event: Event, attendee: Attendee, at: datetime) -> PromoCode | None:
+    try:
+        return discounting.usable(text=text, event=event, attendee=attendee, at=at, lock=True)
+    except PromoCodeRefused:
+        return None
 
 
 def _existing(event: Event, attendee: Attendee) -> Registration | None:
@@ -204,12 +243,15 @@ def confirm_address(*, registration_id: UUID, key: str) -> Registration:
 def confirm(*, registration: Registration, at: datetime, by: Actor) -> None:
     """The held place is theirs. The caller holds the registration's lock (and the payment's, where there is one)."""
     registration.confirm(at=at)
+    discounting.consume(registration, at=at, by=by)
     _own(registration, "registration.confirmed", by)
 
 
 def reinstate(*, registration: Registration, at: datetime, by: Actor) -> None:
-    """Late money takes a seat that is still free. The caller holds the payment's, the event's and the registration's locks."""
+    """Late money takes a seat that is still free, at the price that was agreed on. The caller holds the payment's, the event's and the
+    registration's locks, and has asked `discounting.can_restore`."""
     registration.reinstate(at=at)
+    discounting.restore(registration, at=at, by=by)
     _own(registration, "registration.reinstated", by)
 
 

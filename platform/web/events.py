@@ -12,13 +12,16 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.models import User
 from billing import checkout, refund_terms
 from billing.gateway.base import GatewayRefused
-from billing.quoting import Quote
+from billing.quoting import Quote, TotalBelowMinimum
 from core.errors import DomainError
 from core.money import Money
 from core.public_ids import encode
 from events import local_times, preview_links
 from events.models import Event
-from registrations import admission, quoting, registering
+from promo_codes import tries
+from promo_codes.models import PromoCode
+from promo_codes.refusals import PromoCodeRefused, TooManyTries
+from registrations import admission, attendees, discounting, quoting, registering
 from registrations.attendees import Attendee
 from registrations.models import Registration
 from web.acting import actor
@@ -55,16 +58,29 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
     event = Event.objects.reachable().select_related("organization", "host").filter(slug=slug).first()
     if event is None:
         raise Http404
-    form = RegistrationForm(request.POST if request.method == "POST" else None, user=request.user)
+    if request.method == "POST" and request.POST.get("promo_code", "").strip():
+        try:
+            tries.count(by=actor(request))
+        except TooManyTries as refusal:
+            return render(request, "web/refused.html", {"sentence": str(refusal)}, status=refusal.http_status)
+    if request.method == "POST" and "apply" in request.POST:
+        return _page(request, event, _form(request, event, initial=request.POST.dict()))
+    form = _form(request, event, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             return _register(request, event, form)
         except admission.PriceChanged as changed:
-            form = RegistrationForm({**request.POST.dict(), "expected_total": changed.quote.total.amount}, user=request.user)
+            form = _form(request, event, {**request.POST.dict(), "expected_total": changed.quote.total.amount})
             form.add_error(None, str(changed))
+        except PromoCodeRefused as refusal:
+            form.add_error("promo_code", str(refusal))
         except DomainError as refusal:
             form.add_error(None, str(refusal))
     return _page(request, event, form)
+
+
+def _form(request: HttpRequest, event: Event, *given: Any, **options: Any) -> RegistrationForm:
+    return RegistrationForm(*given, user=request.user, takes_code=event.is_paid, **options)
 
 
 @require_GET
@@ -85,14 +101,38 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, event: Event, form: RegistrationForm) -> HttpResponse:
-    country = form.data.get("country", "") if form.is_bound else ""
-    context = {**_content(event, country), "closed": _closed(request, event), "mine": _mine(request, event), "form": form}
-    return render(request, "web/event.html", context, status=409 if form.is_bound and form.non_field_errors() else 200)
+    """The price is that of what was typed: with a promo code that can be used, else without it and with the reason."""
+    typed: Any = form.data if form.is_bound else form.initial
+    refused = form.is_bound and bool(form.errors.get("promo_code"))
+    code, why = (None, "") if refused or not event.is_paid else _code(request, event, str(typed.get("promo_code", "")))
+    is_refused = form.is_bound and bool(refused or form.non_field_errors())
+    context = {
+        **_content(event, str(typed.get("country", "")).upper(), code),
+        "closed": _closed(request, event),
+        "mine": _mine(request, event),
+        "form": form,
+        "code": code,
+        "code_refused": why,
+    }
+    return render(request, "web/event.html", context, status=409 if is_refused or why else 200)
 
 
-def _content(event: Event, country: str) -> dict[str, Any]:
-    """What the page says to everybody alike."""
-    quote = _quote(event, country)
+def _code(request: HttpRequest, event: Event, text: str) -> tuple[PromoCode | None, str]:
+    """The code that was typed, or one sentence about why it cannot be used."""
+    if not text.strip():
+        return None, ""
+    at = timezone.now()
+    try:
+        code = discounting.usable(text=text, event=event, attendee=attendees.looking(actor(request)), at=at)
+        quoting.quote(event=event, country="", at=at, code=code)
+    except (PromoCodeRefused, TotalBelowMinimum) as refusal:
+        return None, str(refusal)
+    return code, ""
+
+
+def _content(event: Event, country: str, code: PromoCode | None = None) -> dict[str, Any]:
+    """What the page says to everybody alike, and the price of this promo code."""
+    quote = _quote(event, country, code)
     sessions = [
         (session, local_times.span(session.starts_at, session.ends_at, event.time_zone))
         for session in event.sessions.order_by("starts_at", "id")
@@ -110,9 +150,9 @@ def _content(event: Event, country: str) -> dict[str, Any]:
     }
 
 
-def _quote(event: Event, country: str) -> Quote | None:
+def _quote(event: Event, country: str, code: PromoCode | None) -> Quote | None:
     try:
-        return quoting.quote(event=event, country=country, at=timezone.now())
+        return quoting.quote(event=event, country=country, at=timezone.now(), code=code)
     except DomainError:
         return None
 

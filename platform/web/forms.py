@@ -22,10 +22,15 @@ class RegistrationForm(forms.Form):
         help_text="For the tax of online events, for example DE.",
         widget=forms.TextInput(attrs={"autocomplete": "country", "size": "2"}),
     )
+    promo_code = forms.CharField(
+        max_length=80, required=False, label="Promo code", widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+    )
     expected_total = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: Any, takes_code: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not takes_code:
+            del self.fields["promo_code"]
         if isinstance(user, User):
             del self.fields["email"]
             if user.name:
@@ -36,5 +41,5 @@ class RegistrationForm(forms.Form):
 
     def arguments(self) -> dict[str, Any]:
         """What the operation takes."""
-        names = ("name", "email", "country", "expected_total")
+        names = ("name", "email", "country", "promo_code", "expected_total")
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data and self.cleaned_data[name] not in (None, "")}

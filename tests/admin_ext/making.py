@@ -18,6 +18,8 @@ from entitlements.models import Allowance, UsageDrift
 from events.models import Event, Session
 from organizations import admin_offers, invitations, staff_acting
 from organizations.models import ActingGrant, AdminOffer, Invitation, Membership, Organization, Role
+from promo_codes import authoring, lifecycle, redeeming
+from promo_codes.models import PromoCode, Redemption
 from registrations.models import Registration
 from tests.factories.billing import fee_of, intent_for, plain_quote, sale, sync
 from tests.factories.entitlements import granted
@@ -151,6 +153,27 @@ def registration(of: Event, *, email: str | None = None, payment: Payment | None
         made.confirm(at=timezone.now())
         made.save()
     return made
+
+
+def promo_code(of: Organization, by: User, code: str = "SPRING", **terms: Any) -> PromoCode:
+    """20 % off everything of the organization's."""
+    given: Any = {"kind": "percent", "basis_points": 2000, **terms}
+    return authoring.create(organization_id=of.pk, by=actor(by), code=code, **given)
+
+
+def paused_code(of: Organization, by: User, code: str = "PAUSED") -> PromoCode:
+    return lifecycle.pause(promo_code_id=promo_code(of, by, code).pk, by=actor(by))
+
+
+def redemption(code: PromoCode, place: Registration) -> Redemption:
+    """The use that a confirmed place was had with."""
+    event, at = place.event, timezone.now()
+    bought = redeeming.Bought(place.public_id, event.public_id, event.price)
+    buyer = redeeming.Buyer(place.email, None, is_known=False, is_new=lambda: True)
+    made = redeeming.reserve(code=code, buyer=buyer, bought=bought, by=Actor.system("tests"))
+    redeeming.consume(redemption_id=made.pk, at=at, by=Actor.system("tests"))
+    Registration.objects.filter(pk=place.pk).update(redemption=made)
+    return Redemption.objects.get(pk=made.pk)
 
 
 def document(of: Payment) -> Document:

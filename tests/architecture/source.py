@@ -19,6 +19,7 @@ DOMAIN = (
     "ledger",
     "billing",
     "events",
+    "promo_codes",
     "registrations",
 )
 PACKAGES = ("config", *DOMAIN, "web", "sandbox", "admin_ext", "public_api")

@@ -26,6 +26,7 @@ ASKS = {
 # What asks nothing, and why.
 MONEY = "moves or explains money that was taken already; nobody is kept from giving it back"
 READING = "changes how something is described, shown or delivered; nothing is made"
+PRICES = "what places cost that were published under a plan; no plan limits codes"
 ATTENDEE = "an attendee's own; the event was published under a plan"
 LESS = "takes something back"
 STAFF = "the platform's own work"
@@ -48,6 +49,13 @@ FREE = {
     "events.event:add_session": READING,
     "events.session:edit_session": READING,
     "events.session:remove_session": LESS,
+    "promo_codes.promocode:pause": LESS,
+    "promo_codes.promocode:resume": PRICES,
+    "promo_codes.promocode:archive": LESS,
+    "promo_codes.promocode:promo_code_archive": LESS,
+    "add promo_codes.promocode": PRICES,
+    "edit promo_codes.promocode": PRICES,
+    "organizations.organization:import_codes": PRICES,
     "registrations.registration:cancel": LESS,
     "registrations.registration:refund": MONEY,
     "registrations.registration:registration_refund": MONEY,

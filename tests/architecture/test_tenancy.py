@@ -20,6 +20,7 @@ from billing.models import Dispute, Document, Payment, Refund
 from entitlements.models import Allowance
 from events.models import Event, Session
 from organizations.models import Membership, Organization
+from promo_codes.models import PromoCode, Redemption
 from registrations.models import Registration
 from tests.admin_ext import making
 from tests.admin_ext.conftest import Nothing, sign_in
@@ -38,6 +39,8 @@ SECRETS = [
     "charlie-of-rival@example.org",
     "invited-by-rival@example.org",
     "Offered-by-rival",
+    "RIVALS-CODE",
+    "coded@rival.example",
 ]
 
 
@@ -80,6 +83,8 @@ def world(rival: Organization, charlie: User) -> World:
         refund,
         dispute,
         making.document(payment),
+        making.redemption(making.promo_code(rival, charlie, "RIVALS-CODE"), making.registration(event, email="coded@rival.example")),
+        PromoCode.objects.get(code="RIVALS-CODE"),
         run,
         rival,
         account,
@@ -154,8 +159,8 @@ class TestTheOrganizerConsole:
         rival.save()
         person = making.user("olga")
         making.member(rival, person, "organizer")
-        secrets = ["Rival masterclass", "payer@rival.example", "Rival Payer", "person@rival.example"]
-        narrowed = frozenset({Event, Session, Payment, Refund, Dispute, Document, Registration})
+        secrets = ["Rival masterclass", "payer@rival.example", "Rival Payer", "person@rival.example", "RIVALS-CODE", "coded@rival.example"]
+        narrowed = frozenset({Event, Session, Payment, Refund, Dispute, Document, Registration, PromoCode, Redemption})
         walk = Walk(console_site, sign_in(person), World(world.rows, secrets), only=narrowed, brief=True).go()
 
         assert walk.found == []

@@ -49,6 +49,7 @@ OTHERS = (
     "/staff/ledger/ledgertransaction/invariants/",
     "/staff/billing/payoutrequest/earnings/",
     "/staff/events/event/add/",
+    "/staff/promo_codes/promocode/add/",
 )
 KINDS = {"payment", "event", "bulkrun"}
 EARNINGS = "/console/billing/payoutrequest/earnings/"
@@ -103,6 +104,9 @@ def _sales(north: Organization, alice: User, by: Actor) -> None:
     event = making.event(north, alice)
     payment = making.payment(north, for_event=event)
     making.registration(event, payment=payment)
+    making.redemption(making.promo_code(north, alice, "USED"), making.registration(event))
+    making.paused_code(north, alice)
+    making.promo_code(north, alice)
     making.checkout_session(payment)
     making.dispute(making.payment(north))
     issuing.issue(payment_id=payment.pk)

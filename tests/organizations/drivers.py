@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from billing.dispute_evidence import Upload
 from events import authoring
+from promo_codes import authoring as promo_codes
 from tests.organizations.matrix import World
 from tests.organizations.pictures import picture
 
@@ -22,6 +23,8 @@ SCREENS = {
     "events.event": "event.view",
     "events.session": "event.view",
     "registrations.registration": "registration.view",
+    "promo_codes.promocode": "promo_code.view",
+    "promo_codes.redemption": "promo_code.view",
     "billing.payment": "payment.view",
     "billing.checkoutsession": "payment.view",
     "billing.refund": "payment.view",
@@ -81,6 +84,7 @@ class Form:
 FORMS = {
     "organizations.organization": Form("organization.edit", {"name": "Renamed"}),
     "events.event": Form("event.manage", {"title": "Renamed"}, add=True),
+    "promo_codes.promocode": Form("promo_code.manage", {"code": "RENAMED"}, add=True),
     "billing.feeschedule": Form("fee.edit", {"currency": "EUR"}, add=True),
     "billing.plan": Form("plan.edit", {"name": "Renamed"}, add=True),
     "billing.taxrate": Form("fee.edit", {"name": "Renamed", "jurisdiction": "FR"}, add=True),
@@ -124,6 +128,7 @@ class _File:
 
 _PDF = _File("r.pdf", "application/pdf", b"%PDF-1.7")
 _PEOPLE = b"email,role\r\nnew@example.org,organizer\r\n"
+_CODES = b"code,kind,value\r\nAUTUMN,percent,5\r\n"
 _NEW = {"email": "new@example.org", "role": "instructor"}
 _HEIR = {"email": "heir@example.org", "reason": "Nobody is left"}
 _CLOSE = {"confirmation": "North Clinic"}
@@ -181,6 +186,12 @@ BUTTONS = {
     "organizations.organization:invite_file": Press(
         "member.manage", {"upload": _File("people.csv", "text/csv", _PEOPLE)}, lambda: {"content": _PEOPLE}
     ),
+    "organizations.organization:import_codes": Press(
+        "promo_code.import", {"upload": _File("codes.csv", "text/csv", _CODES)}, lambda: {"content": _CODES}
+    ),
+    "promo_codes.promocode:pause": Press("promo_code.manage"),
+    "promo_codes.promocode:resume": Press("promo_code.manage"),
+    "promo_codes.promocode:archive": Press("promo_code.manage"),
     "organizations.organization:set_logo": Press(
         "organization.edit", {"upload": _File("logo.png", "image/png", picture())}, lambda: {"content": picture()}
     ),
@@ -232,6 +243,7 @@ BULK = {
     "organizations.membership:membership_remove": "member.manage",
     "organizations.invitation:invitation_resend": "member.manage",
     "organizations.invitation:invitation_revoke": "member.manage",
+    "promo_codes.promocode:promo_code_archive": "promo_code.manage",
     "billing.payment:payment_refund": "payment.refund",
     "registrations.registration:registration_refund": "payment.refund",
     "billing.refund:refund_approve": "refund.approve",
@@ -248,6 +260,8 @@ EXPORTS = dict.fromkeys(
         "organizations.invitation",
         "events.event",
         "registrations.registration",
+        "promo_codes.promocode",
+        "promo_codes.redemption",
         "billing.payment",
         "billing.refund",
         "billing.document",
@@ -270,10 +284,21 @@ def _edit(world: World, by: Any) -> Any:
     return authoring.edit(event_id=world.rows["events.event"].pk, by=by, title="Renamed")
 
 
+def _create_code(world: World, by: Any) -> Any:
+    events = [world.rows["events.event"].public_id]  # type: ignore[attr-defined]
+    return promo_codes.create(organization_id=world.north.pk, by=by, code="AUTUMN", kind="percent", basis_points=500, subjects=events)
+
+
+def _edit_code(world: World, by: Any) -> Any:
+    return promo_codes.edit(promo_code_id=world.rows["promo_codes.promocode"].pk, by=by, description="Renamed")
+
+
 # Operations behind forms: what shows the object, what is needed, and the call.
 OPERATIONS = {
     "events.authoring.create": ("organization.view", "event.manage", _create),
     "events.authoring.edit": ("event.view", "event.manage", _edit),
+    "promo_codes.authoring.create": ("organization.view", "promo_code.manage", _create_code),
+    "promo_codes.authoring.edit": ("promo_code.view", "promo_code.manage", _edit_code),
 }
 
 

@@ -24,4 +24,5 @@ SCHEDULES: tuple[Schedule, ...] = (
         "events",
         "An event is shown as coming or live after it is not; registration looks at the times themselves.",
     ),
+    Schedule("promo-codes-purge", "promo_codes.purging.purge", "47 3 * * *", "promo_codes", "Files of codes are kept a day longer."),
 )

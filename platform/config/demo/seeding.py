@@ -18,7 +18,7 @@ from billing.gateway.base import GatewayRefused
 from billing.gateway.selection import gateway
 from billing.models import Payment
 from billing.reconciliation import runs
-from config.demo import accounts, books, catalogue, exceptions, moving, operations_side, people, refunding, sales, stripe_side, trail
+from config.demo import accounts, books, catalogue, codes, exceptions, moving, operations_side, people, refunding, sales, stripe_side, trail
 from config.demo.copying import copy_rows
 from config.demo.exceptions import Exceptions
 from config.demo.refunding import Planned
@@ -154,6 +154,7 @@ def _write(plan: Plan, anchor: datetime) -> None:
     books.write(plan.sales, plan.refunds)
     accounts.write_payouts(anchor)
     trail.write(plan.events, plan.sales, plan.refunds)
+    codes.write(anchor)
     operations_side.write(plan.sales, plan.exceptions, anchor=anchor)
 
 
