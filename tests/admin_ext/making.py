@@ -12,7 +12,19 @@ from accounts.models import User
 from audit.actor import Actor
 from billing import payments, refunds
 from billing.documents import issuing
-from billing.models import BillingAccount, CheckoutSession, Dispute, Document, InboundEvent, Invoice, Payment, Plan, PlanAccess, Refund
+from billing.models import (
+    BillingAccount,
+    CheckoutSession,
+    Dispute,
+    Document,
+    InboundEvent,
+    Invoice,
+    Payment,
+    Plan,
+    PlanAccess,
+    Refund,
+    SeatDrift,
+)
 from core.models import Job
 from entitlements.models import Allowance, UsageDrift
 from events.models import Event, Session
@@ -75,6 +87,11 @@ def drift(of: Organization) -> UsageDrift:
     period = allowance.grant.period_starts_at
     values = {"organization_id": of.pk, "resource": "events", "period_starts_at": period}
     return UsageDrift.objects.create(allowance=allowance, counter=3, counted=2, **values)
+
+
+def seat_drift(of: Organization) -> SeatDrift:
+    """Two people take a further seat, one is billed."""
+    return SeatDrift.objects.create(organization=of, counted=2, ours=1, at_stripe=1)
 
 
 def member(of: Organization, person: User, role: str = Role.ADMIN, **values: Any) -> Membership:

@@ -25,7 +25,7 @@ from ledger.chart import PLATFORM_FEES, STRIPE_BALANCE
 from ledger.invariants import registered, violations
 from ledger.posting import Entry
 from notifications.models import Message
-from organizations import belongings
+from organizations import belongings, seating
 from tests.billing.conftest import Shop, Till
 from tests.billing.test_refund_books import hear
 from tests.factories.billing import again, finance, intent_for, paid_payment, payment_at_stripe, pending_payment, requested_refund
@@ -269,6 +269,7 @@ class TestReady:
     def test_loads_stripes_library_in_a_worker_before_its_first_task(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ledger_invariants, "_invariants", {})
         monkeypatch.setattr(belongings, "_answers", {})
+        monkeypatch.setattr(seating, "_answers", [])
         settings.PROCESS = "worker"
         apps.get_app_config("billing").ready()
         assert "stripe_balance" in {invariant.name for invariant in registered()}

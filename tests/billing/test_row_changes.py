@@ -37,7 +37,7 @@ def told(written: Written) -> list[tuple[str, Any, list[tuple[str, Any, Any]]]]:
 
 class TestOf:
     def test_finds_new_changed_and_deleted_rows_and_leaves_none(self, marker: InboundEvent) -> None:
-        kept, going = OrganizationFactory.create(name="Kept"), OrganizationFactory.create(name="Going")
+        kept, going = OrganizationFactory.create(name="Kept"), Organization.objects.create(name="Going", slug="going")
 
         def work() -> None:
             Organization.objects.create(name="Coming", slug="coming")
@@ -61,7 +61,7 @@ class TestOf:
         assert told(written) == [("changed", Organization, [("name", "Kept", "Raw")])]
 
     def test_does_not_take_a_lock_for_a_change_nor_a_deletion(self, marker: InboundEvent) -> None:
-        locked, going = OrganizationFactory.create(), OrganizationFactory.create()
+        locked, going = OrganizationFactory.create(), Organization.objects.create(name="Going", slug="going")
 
         def work() -> None:
             list(Organization.objects.select_for_update().filter(pk=locked.pk))

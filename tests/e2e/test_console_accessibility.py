@@ -87,6 +87,7 @@ def consoles(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterato
     making.acting_grant(north, making.user("sol", groups=("support",)))
     making.trial(north)
     making.drift(north)
+    making.seat_drift(north)
     _sales(north, alice, acting(francis))
     _payouts(north, acting(francis))
     _machinery()

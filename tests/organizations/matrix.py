@@ -30,7 +30,6 @@ from billing.models import (
     PlanAccess,
     Refund,
     SeatAccount,
-    SeatDrift,
     StripeCommand,
     TaxRate,
 )
@@ -177,18 +176,15 @@ def build() -> World:
 
 
 def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
-    asker = making.user("asker", groups=("finance",))
     starts = timezone.now().replace(second=0, microsecond=0) + timedelta(days=20)  # a form shows minutes
     event = making.event(north, host, starts_at=starts, venue="Hall 1", online_url="https://meet.example.org/1", country="US")
     draft = making.event(north, host, "Draft", published=False, venue="Hall 1", online_url="https://meet.example.org/2", country="US")
-    paid, sold = making.payment(north, for_event=event), making.payment(north, for_event=event)
-    large, other = making.payment(north, amount=60_000, for_event=event), making.payment(north, for_event=event)
-    waiting, failed = making.refund(large, by=actor(asker), amount=60_000), making.refund(other, by=actor(asker))
-    refund_sync.fail(refund_id=failed.pk, attempt=1, why="declined", at=timezone.now(), by=Actor.system("tests"))
-    disputed = making.payment(north, for_event=event)
-    place = making.registration(event, payment=sold)
+    money = _of_its_money(north, event)
     run = bulk_runs.freeze(
-        kind="payment.refund", rows=Payment.objects.filter(pk=paid.pk), as_staff=False, by=actor(host, organization=north)
+        kind="payment.refund",
+        rows=Payment.objects.filter(pk=money["billing.payment"].pk),
+        as_staff=False,
+        by=actor(host, organization=north),
     )
     unsold = making.event(north, host, "Unsold", venue="Hall 1", online_url="https://meet.example.org/3", country="US")
     return {
@@ -197,17 +193,31 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "billing.planaccess": making.trial(north),
         "billing.invoice": making.invoice(north),
         "entitlements.usagedrift": making.drift(north),
-        "billing.seatdrift": SeatDrift.objects.create(organization=north, counted=2, ours=1, at_stripe=1),
+        "billing.seatdrift": making.seat_drift(north),
         "events.event": event,
         "events.event:publish": draft,
         "events.event:unpublish": unsold,
         "events.session": event.sessions.get(),
         "events.session:remove_session": _second_session(unsold),
-        "registrations.registration": place,
         "registrations.registration:cancel": making.registration(event),
         "promo_codes.promocode": making.promo_code(north, host, "SPRING"),
         "promo_codes.promocode:resume": making.paused_code(north, host),
         "promo_codes.redemption": making.redemption(making.promo_code(north, host, "USED"), making.registration(event)),
+        **money,
+        "admin_ext.bulkrun": run,
+        "audit.auditentry": AuditEntry.objects.about(money["billing.refund"]).latest("id"),
+    }
+
+
+def _of_its_money(north: Organization, event: Event) -> dict[str, Model]:
+    asker = making.user("asker", groups=("finance",))
+    paid, sold = making.payment(north, for_event=event), making.payment(north, for_event=event)
+    large, other = making.payment(north, amount=60_000, for_event=event), making.payment(north, for_event=event)
+    waiting, failed = making.refund(large, by=actor(asker), amount=60_000), making.refund(other, by=actor(asker))
+    refund_sync.fail(refund_id=failed.pk, attempt=1, why="declined", at=timezone.now(), by=Actor.system("tests"))
+    disputed = making.payment(north, for_event=event)
+    return {
+        "registrations.registration": making.registration(event, payment=sold),
         "billing.payment": paid,
         "billing.payment:retry_link": _failed(event),
         "billing.checkoutsession": making.checkout_session(making.payment(north, paid=False, for_event=event)),
@@ -217,8 +227,6 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "billing.dispute:submit": making.dispute(making.payment(north, for_event=event), evidence={"uncategorized_text": "Sat it"}),
         "billing.dispute:retry": _refused_answer(making.dispute(making.payment(north, for_event=event))),
         "billing.document": making.document(sold),
-        "admin_ext.bulkrun": run,
-        "audit.auditentry": AuditEntry.objects.about(waiting).latest("id"),
     }
 
 
