@@ -24,6 +24,9 @@ from organizations.permissions import Permission
 from promo_codes import authoring, code_files, field_checks, lifecycle
 from promo_codes.models import PromoCode, Redemption
 
+# Not asked for any more once somebody has used the code; a field that a form only leaves out of sight would come back empty.
+AGREED = ("code", "first_time_only", "value", "currency", "cap", "minimum")
+
 
 class PromoCodeAdmin(ConsoleModelAdmin):
     form = PromoCodeForm
@@ -163,7 +166,7 @@ class PromoCodeAdmin(ConsoleModelAdmin):
         return bool(obj.__dict__["_is_fixed"])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        agreed = ["code", "first_time_only"] if obj is not None and self._is_fixed(obj) else []
+        agreed = AGREED if obj is not None and self._is_fixed(obj) else ()
         return [*super().get_readonly_fields(request, obj), *agreed]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -13,7 +13,7 @@ from core.errors import NotFound, PermissionRefused
 from organizations.permissions import allows
 from tests.admin_ext.conftest import sign_in
 from tests.factories.people import actor
-from tests.organizations import drivers
+from tests.organizations import drivers, form_operations
 from tests.organizations.matrix import IDS, SUBJECTS, Subject, World, undone, writes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.gap("4.1"), pytest.mark.gap("4.2")]
@@ -50,7 +50,7 @@ class TestOperations:
             answers[cell] = self._answer(lambda button=button, call=call: button.operation(**call), world, press.first)
             found = subject.reaches(press.seen, whole=label in drivers.WHOLE) if press.seen else sees(subject, label)
             expected[cell] = self._expected(subject, press.permission, sees=press.asks_first or subject.is_staff or found)
-        for cell, (seen, permission, call) in drivers.OPERATIONS.items():
+        for cell, (seen, permission, call) in form_operations.OPERATIONS.items():
             whole = seen == "organization.view"
             answers[cell] = self._answer(lambda call=call: call(world, by), world)
             visible = subject.is_staff or subject.reaches(seen, whole=whole)
