@@ -17,6 +17,7 @@ class AttendanceLine(BaseModel):
 
     batch: the same for all lines of one file. digest: of what the line says, so that the same line in another copy of the file is known.
     problem: why its times cannot be read, empty where they can; started_at None: nothing but that the person was there.
+    registration: whom it is of, None while nobody is found; suggestions: public ids of who it might be, the likeliest first.
     """
 
     public_prefix = "aln"
@@ -33,6 +34,7 @@ class AttendanceLine(BaseModel):
     digest = models.CharField(max_length=64)
     problem = models.CharField(max_length=200, blank=True)
     registration = models.ForeignKey(Registration, null=True, on_delete=models.PROTECT, related_name="+")
+    suggestions = models.JSONField(default=list)
     applied_at = models.DateTimeField(null=True)
 
     objects = AttendanceLineQuerySet.as_manager()
@@ -45,6 +47,7 @@ class AttendanceLine(BaseModel):
         constraints = [
             models.UniqueConstraint(fields=["batch", "line"], name="attendance_line_once"),
             models.CheckConstraint(condition=Q(applied_at=None) | ~Q(registration=None), name="attendance_line_applied_to_someone"),
+            models.CheckConstraint(condition=Q(source__in=["zoom", "import"]), name="attendance_line_source_known"),
             models.CheckConstraint(
                 condition=Q(started_at=None) | Q(ended_at=None) | Q(ended_at__gt=F("started_at")), name="attendance_line_ends_after_start"
             ),
