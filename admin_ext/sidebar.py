@@ -66,6 +66,8 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Events", "event", "events.Event"),
             Screen("Sessions", "schedule", "events.Session"),
             Screen("Registrations", "how_to_reg", "registrations.Registration"),
+            Screen("Attendance", "fact_check", "registrations.Verdict"),
+            Screen("Files of participants", "upload_file", "registrations.AttendanceLine"),
         ),
     ),
     (

@@ -2,7 +2,7 @@
 
 from ninja import NinjaAPI, Swagger
 
-from public_api import documents, errors, events, invitations, me, members, organizers, organizing, payouts, registrations
+from public_api import attendance, documents, errors, events, invitations, me, members, organizers, organizing, payouts, registrations
 
 DESCRIPTION = """
 What attendees need, and thin doors to the operations that organizers automate.
@@ -25,6 +25,7 @@ api = NinjaAPI(
 errors.install(api)
 api.add_router("", events.router, tags=["events"])
 api.add_router("", registrations.router, tags=["registrations"])
+api.add_router("", attendance.router, tags=["attendance"])
 api.add_router("", documents.router, tags=["registrations"])
 api.add_router("", me.router, tags=["me"])
 api.add_router("", organizing.router, tags=["organizers"])

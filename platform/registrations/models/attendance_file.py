@@ -40,6 +40,7 @@ class AttendanceLine(BaseModel):
     objects = AttendanceLineQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = "line of participants", "lines of participants"
         indexes = [
             models.Index(fields=["session", "-id"], name="attendance_line_session"),
             models.Index(fields=["created_at"], name="attendance_line_created"),

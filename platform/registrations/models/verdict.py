@@ -38,6 +38,7 @@ class Verdict(BaseModel):
     objects = VerdictQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = "attendance", "attendance"
         indexes = [models.Index(fields=["event", "-id"], name="verdict_event")]
         constraints = [
             models.CheckConstraint(condition=Q(credits__gte=0), name="verdict_credits_not_negative"),
