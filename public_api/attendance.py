@@ -47,9 +47,9 @@ class PeopleAtTheDoorOut(Schema):
 
 
 class Sought(Schema):
-    """search: the beginning of words of a name or an address. session: whose check-ins are shown; left out, of any session."""
+    """search: the beginnings of words of a name or an address, nobody where it is empty. session: whose check-ins are shown."""
 
-    search: Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+    search: Annotated[Text, StringConstraints(max_length=100)] = ""
     session: SessionRef | None = None
 
 

@@ -29,6 +29,7 @@ READING = "changes how something is described, shown or delivered; nothing is ma
 ATTENDEE = "an attendee's own; the event was published under a plan"
 LESS = "takes something back"
 STAFF = "the platform's own work"
+ATTENDED = "records who came to what was published under a plan"
 FREE = {
     "POST /api/v1/events/{event_id}/quote": READING,
     "POST /api/v1/events/{event_id}/registrations": ATTENDEE,
@@ -45,6 +46,18 @@ FREE = {
     "events.event:add_session": READING,
     "events.session:edit_session": READING,
     "events.session:remove_session": LESS,
+    "events.event:completion": READING,
+    "events.event:recalculate": READING,
+    "events.session:counts": READING,
+    "events.session:attendance_file": ATTENDED,
+    "registrations.registration:mark_attendance": ATTENDED,
+    "registrations.registration:decide_attendance": ATTENDED,
+    "registrations.registration:withdraw_decision": ATTENDED,
+    "registrations.registration:registration_mark_present": ATTENDED,
+    "registrations.registration:registration_mark_absent": ATTENDED,
+    "registrations.attendanceline:match": ATTENDED,
+    "POST /api/v1/events/{event_id}/check-ins": ATTENDED,
+    "DELETE /api/v1/events/{event_id}/check-ins/{check_in_id}": ATTENDED,
     "registrations.registration:cancel": LESS,
     "registrations.registration:refund": MONEY,
     "registrations.registration:registration_refund": MONEY,

@@ -20,10 +20,11 @@ from billing.models import Dispute, Document, Payment, Refund
 from entitlements.models import Allowance
 from events.models import Event, Session
 from organizations.models import Membership, Organization
-from registrations.models import Registration
+from registrations.models import AttendanceLine, Registration, Verdict
 from tests.admin_ext import making
 from tests.admin_ext.conftest import Nothing, sign_in
 from tests.architecture.console_walk import Walk, World
+from tests.factories import attendance as attended
 from tests.factories.accounts import usable_account
 from tests.factories.people import actor
 
@@ -66,6 +67,8 @@ def world(rival: Organization, charlie: User) -> World:
         event.sessions.get(),
         payment,
         registration,
+        attended.verdict(registration),
+        attended.line(event.sessions.get(), by=actor(charlie), email="person-of-file@rival.example", name="Rival Participant"),
         refund,
         dispute,
         making.document(payment),
@@ -84,6 +87,8 @@ def world(rival: Organization, charlie: User) -> World:
         "payer@rival.example",
         "Rival Payer",
         "person@rival.example",
+        "person-of-file@rival.example",
+        "Rival Participant",
         "charlie-of-rival@example.org",
         "invited-by-rival@example.org",
         "Offered-by-rival",
@@ -151,7 +156,7 @@ class TestTheOrganizerConsole:
         person = making.user("olga")
         making.member(rival, person, "organizer")
         secrets = ["Rival masterclass", "payer@rival.example", "Rival Payer", "person@rival.example"]
-        narrowed = frozenset({Event, Session, Payment, Refund, Dispute, Document, Registration})
+        narrowed = frozenset({Event, Session, Payment, Refund, Dispute, Document, Registration, Verdict, AttendanceLine})
         walk = Walk(console_site, sign_in(person), World(world.rows, secrets), only=narrowed, brief=True).go()
 
         assert walk.found == []

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 
 from billing.dispute_evidence import Upload
+from core.public_ids import encode
 from events import authoring
-from tests.organizations.matrix import World
+from tests.organizations.matrix import ADA, World
 from tests.organizations.pictures import picture
 
 # Screens: who may open the list and, where the object is in reach, its page.
@@ -22,6 +24,8 @@ SCREENS = {
     "events.event": "event.view",
     "events.session": "event.view",
     "registrations.registration": "registration.view",
+    "registrations.verdict": "registration.view",
+    "registrations.attendanceline": "registration.view",
     "billing.payment": "payment.view",
     "billing.checkoutsession": "payment.view",
     "billing.refund": "payment.view",
@@ -121,6 +125,11 @@ class _File:
 
 _PDF = _File("r.pdf", "application/pdf", b"%PDF-1.7")
 _PEOPLE = b"email,role\r\nnew@example.org,organizer\r\n"
+_ADA = encode("reg", ADA)
+_PRESENT = b"email,name\r\nada@example.org,Ada Lovelace\r\n"
+_RULE = {"completion_rule": "all_sessions", "credits": "1", "credit_hour_minutes": "60", "credit_step": "0.25", "credit_rounding": "down"}
+_COUNTS = {"attendance_percent": "50", "kind": "live", "is_mandatory": "on", "is_published": "on"}
+_GRANT = {"decision": "grant", "reason": "Was there all day"}
 _NEW = {"email": "new@example.org", "role": "instructor"}
 _HEIR = {"email": "heir@example.org", "reason": "Nobody is left"}
 _CLOSE = {"confirmation": "North Clinic"}
@@ -138,6 +147,10 @@ BUTTONS = {
     "billing.payment:refund": Press("payment.refund", _REFUND, lambda: {"amount": 1000, "reason": "other", "source": "console"}),
     "registrations.registration:refund": Press("payment.refund", _REFUND, lambda: {"amount": 1000, "reason": "other"}),
     "registrations.registration:cancel": Press("registration.manage"),
+    "registrations.registration:mark_attendance": Press("attendance.manage", {"presence": "present"}, lambda: {"present": True}),
+    "registrations.registration:decide_attendance": Press("attendance.manage", _GRANT, lambda: _GRANT),
+    "registrations.registration:withdraw_decision": Press("attendance.manage"),
+    "registrations.attendanceline:match": Press("attendance.manage", {"registration": _ADA}, lambda: {"registration_id": ADA}),
     "billing.refund:approve": Press("refund.approve"),
     "billing.refund:reject": Press("refund.approve", {"why": "Paid twice"}, lambda: {"why": "Paid twice"}),
     "billing.refund:retry": Press("refund.retry"),
@@ -172,6 +185,14 @@ BUTTONS = {
         lambda: {"title": "Renamed"},
     ),
     "events.session:remove_session": Press("event.manage"),
+    "events.event:completion": Press("event.manage", _RULE, lambda: {"credits": Decimal(1)}),
+    "events.event:recalculate": Press("attendance.manage"),
+    "events.session:counts": Press("event.manage", _COUNTS, lambda: {"attendance_percent": 50}),
+    "events.session:attendance_file": Press(
+        "attendance.manage",
+        {"upload": _File("people.csv", "text/csv", _PRESENT), "time_zone": "UTC"},
+        lambda: {"content": _PRESENT, "time_zone": "UTC"},
+    ),
     "organizations.organization:invite": Press("instructor.manage", _NEW, lambda: _NEW),
     "organizations.organization:invite_file": Press(
         "member.manage", {"upload": _File("people.csv", "text/csv", _PEOPLE)}, lambda: {"content": _PEOPLE}
@@ -220,6 +241,8 @@ BULK = {
     "organizations.invitation:invitation_revoke": "member.manage",
     "billing.payment:payment_refund": "payment.refund",
     "registrations.registration:registration_refund": "payment.refund",
+    "registrations.registration:registration_mark_present": "attendance.manage",
+    "registrations.registration:registration_mark_absent": "attendance.manage",
     "billing.refund:refund_approve": "refund.approve",
     "billing.payoutrequest:payout_approve": "payout.approve",
     "billing.inboundevent:inbound_event_replay": "inbound_event.replay",
@@ -234,6 +257,7 @@ EXPORTS = dict.fromkeys(
         "organizations.invitation",
         "events.event",
         "registrations.registration",
+        "registrations.verdict",
         "billing.payment",
         "billing.refund",
         "billing.document",
@@ -277,6 +301,11 @@ ROUTES = {
     "GET /api/v1/events/{event}": Route("event.view", "event.view", "events.event:publish"),
     "POST /api/v1/events/{event_id}/publish": Route("event.view", "event.manage", "events.event:publish"),
     "GET /api/v1/events/{event_id}/registrations": Route("registration.view", "registration.view", "events.event"),
+    "GET /api/v1/events/{event_id}/check-ins": Route("event.view", "attendance.manage", "events.event"),
+    "POST /api/v1/events/{event_id}/check-ins": Route("event.view", "attendance.manage", "events.event", (201, ""), {"registration": _ADA}),
+    "DELETE /api/v1/events/{event_id}/check-ins/{check_in_id}": Route("registration.view", "attendance.manage", "events.event"),
+    "GET /api/v1/events/{event_id}/attendance": Route("event.view", "registration.view", "events.event"),
+    "GET /api/v1/registrations/{registration_id}/attendance": Route("registration.view", "registration.view", "registrations.registration"),
     "GET /api/v1/registrations/{registration_id}": Route("registration.view", "registration.view", "registrations.registration"),
     "GET /api/v1/registrations/{registration_id}/receipt": Route("registration.view", "registration.view", "registrations.registration"),
     "GET /api/v1/registrations/{registration_id}/documents/{document_id}": Route(
