@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from core.errors import InvalidInput, NotFound, PermissionRefused
+from events.models import Event
 from registrations import cancellation, check_ins, places, tickets
 from registrations.models import CheckIn, Registration, Verdict
 from tests.factories.attendance import event_under_way, parts
@@ -25,11 +26,13 @@ def people() -> Personas:
 
 
 @pytest.fixture
-def place(people: Personas) -> Iterator[Registration]:
+def place(people: Personas) -> Registration:
     """Somebody's place at an event that has begun; registered the day before."""
-    yield begun(
-        confirmed(event_under_way(people, starts_at=timezone.now() + timedelta(days=1), ends_at=timezone.now() + timedelta(days=2)))
-    )
+    return begun(confirmed(tomorrow(people)))
+
+
+def tomorrow(people: Personas) -> Event:
+    return event_under_way(people, starts_at=timezone.now() + timedelta(days=1), ends_at=timezone.now() + timedelta(days=2))
 
 
 def begun(place: Registration) -> Registration:
