@@ -28,7 +28,7 @@ def of_the_same_event() -> pgtrigger.Trigger:
         name="same_event",
         level=pgtrigger.Row,
         when=pgtrigger.Before,
-        operation=pgtrigger.Insert | pgtrigger.UpdateOf("registration", "session"),
+        operation=pgtrigger.Insert | pgtrigger.UpdateOf("registration_id", "session_id"),
         func=_SAME_EVENT,
     )
 

@@ -49,7 +49,7 @@ class Verdict(BaseModel):
                 name="same_event",
                 level=pgtrigger.Row,
                 when=pgtrigger.Before,
-                operation=pgtrigger.Insert | pgtrigger.UpdateOf("registration", "event"),
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("registration_id", "event_id"),
                 func=_SAME_EVENT,
             )
         ]
