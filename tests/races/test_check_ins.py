@@ -46,7 +46,7 @@ def test_the_verdict_is_of_all_that_came_at_once() -> None:
 
     def late(_: int) -> None:
         with transaction.atomic():
-            locked = Registration.objects.select_for_update().select_related("event").get(pk=place.pk)
+            locked = Registration.objects.select_for_update(of=["self"]).select_related("event").get(pk=place.pk)
             stay(locked, one, 60)
             verdicts.refresh(registration=locked, by=by)
 

@@ -56,7 +56,7 @@ class TestWhatIf:
 
     def test_says_who_would_lose(self, event: Event, half: Registration, people: Personas) -> None:
         change(event, people, **ONE_SESSION)
-        verdicts.recompute(event_id=event.pk)
+        event = Event.objects.get(pk=event.pk)
 
         found = completion_rules.what_if(event, changes={"completion_rule": "total_minutes", "completion_value": 61})
 

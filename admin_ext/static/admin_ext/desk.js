@@ -12,6 +12,8 @@ const store = `desk:${main.dataset.event}`;
 
 let memory = [];
 let sending = false;
+let later = 0;
+let isNew = false;
 let lastTicket = { text: "", at: 0 };
 
 function queue() {
@@ -105,8 +107,9 @@ function add(item, name) {
         say("This ticket waits to be sent already.", "warn");
         return;
     }
-    keep([...queue(), { ...item, session: item.session, at: new Date().toISOString(), request_key: key() }]);
+    keep([...queue(), { ...item, at: new Date().toISOString(), request_key: key() }]);
     say(name ? `${name}: sending…` : "Sending…", "");
+    isNew = true;
     flush();
 }
 
@@ -121,7 +124,8 @@ async function flush() {
             answer = await ask("POST", api, item);
         } catch {
             why = "No connection.";
-            say("Kept here; it is sent as soon as there is a connection.", "warn");
+            if (isNew) say("Kept here; it is sent as soon as there is a connection.", "warn");
+            isNew = false;
             break;
         }
         if (answer.status === 401 || answer.data.error?.code === "CSRF_FAILED") {
@@ -134,7 +138,8 @@ async function flush() {
     }
     sending = false;
     sayWaiting(why);
-    if (queue().length) setTimeout(flush, RETRY);
+    clearTimeout(later);
+    if (queue().length) later = setTimeout(flush, RETRY);
 }
 
 async function search(text) {
