@@ -24,9 +24,14 @@ STEPS = (Decimal("0.20"), Decimal("0.25"), Decimal("0.50"), Decimal("1.00"))
 
 
 class Sitting(Protocol):
-    kind: str
-    is_published: bool
-    is_cancelled: bool
+    """A session, saved or not."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def is_published(self) -> bool: ...
+    @property
+    def is_cancelled(self) -> bool: ...
 
 
 def countable[S: Sitting](sessions: Iterable[S]) -> list[S]:
