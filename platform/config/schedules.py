@@ -234,18 +234,10 @@ SCHEDULES: tuple[Schedule, ...] = (
         "A place that was not paid or confirmed in time stays held longer; the next run lets it go.",
     ),
     Schedule(
-        "verdicts",
-        "registrations.verdicts.sweep",
-        "*/10 * * * *",
-        "registrations",
-        "Who earned what is shown as of the last change of their own attendance; a change of the rule shows later.",
+        "verdicts", "registrations.verdicts.sweep", "*/10 * * * *", "registrations", "Who earned what is shown by the old rule longer."
     ),
     Schedule(
-        "attendance-files-purge",
-        "registrations.attendance_files.purge",
-        "50 3 * * *",
-        "registrations",
-        "Names and addresses from files of participants are kept a day longer.",
+        "attendance-files", "registrations.attendance_files.purge", "50 3 * * *", "registrations", "Lines of files are kept a day longer."
     ),
     Schedule(
         "events-clock",

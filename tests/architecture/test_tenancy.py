@@ -29,6 +29,18 @@ from tests.factories.accounts import usable_account
 from tests.factories.people import actor
 
 pytestmark = [pytest.mark.django_db, pytest.mark.rule("S1")]
+SECRETS = [
+    "Rival Academy",
+    "Rival masterclass",
+    "payer@rival.example",
+    "Rival Payer",
+    "person@rival.example",
+    "person-of-file@rival.example",
+    "Rival Participant",
+    "charlie-of-rival@example.org",
+    "invited-by-rival@example.org",
+    "Offered-by-rival",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -81,19 +93,7 @@ def world(rival: Organization, charlie: User) -> World:
         *people_of(rival, charlie),
         AuditEntry.objects.about(refund).get(),
     ]
-    secrets = [
-        "Rival Academy",
-        "Rival masterclass",
-        "payer@rival.example",
-        "Rival Payer",
-        "person@rival.example",
-        "person-of-file@rival.example",
-        "Rival Participant",
-        "charlie-of-rival@example.org",
-        "invited-by-rival@example.org",
-        "Offered-by-rival",
-    ]
-    return World({type(row): row for row in rows}, secrets)
+    return World({type(row): row for row in rows}, SECRETS)
 
 
 def people_of(rival: Organization, charlie: User) -> list[Model]:
