@@ -217,11 +217,7 @@ SCHEDULES: tuple[Schedule, ...] = (
         "sessions", "accounts.session_lifetime.purge", "10 3 * * *", "accounts", "Ended sessions, refused already, are kept a day longer."
     ),
     Schedule(
-        "throttles",
-        "public_api.throttling.purge",
-        "*/15 * * * *",
-        "public_api",
-        "Windows of the rate limits that are over are kept longer.",
+        "throttles", "public_api.throttling.purge", "*/15 * * * *", "public_api", "Windows of rate limits that are over are kept longer."
     ),
     Schedule(
         "idempotency", "public_api.idempotency.purge", "20 * * * *", "public_api", "Remembered answers are kept longer than their day."
