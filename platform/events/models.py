@@ -94,8 +94,9 @@ class Event(FSMModelMixin, BaseModel):
             ),
             models.CheckConstraint(
                 condition=Q(completion_rule="all_sessions", completion_value=None)
-                | Q(completion_rule="percentage_of_sessions", completion_value__range=(1, 100))
-                | Q(completion_rule__in=["min_sessions_count", "total_minutes"], completion_value__gte=1),
+                # a comparison with NULL is neither, and a check refuses only what is false
+                | Q(completion_rule="percentage_of_sessions", completion_value__isnull=False, completion_value__range=(1, 100))
+                | Q(completion_rule__in=["min_sessions_count", "total_minutes"], completion_value__isnull=False, completion_value__gte=1),
                 name="event_completion_possible",
             ),
             models.CheckConstraint(

@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('completion_rule', 'all_sessions'), ('completion_value', None)), models.Q(('completion_rule', 'percentage_of_sessions'), ('completion_value__range', (1, 100))), models.Q(('completion_rule__in', ['min_sessions_count', 'total_minutes']), ('completion_value__gte', 1)), _connector='OR'), name='event_completion_possible'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('completion_rule', 'all_sessions'), ('completion_value', None)), models.Q(('completion_rule', 'percentage_of_sessions'), ('completion_value__isnull', False), ('completion_value__range', (1, 100))), models.Q(('completion_rule__in', ['min_sessions_count', 'total_minutes']), ('completion_value__gte', 1), ('completion_value__isnull', False)), _connector='OR'), name='event_completion_possible'),
         ),
         migrations.AddConstraint(
             model_name='event',
