@@ -74,7 +74,7 @@ class People:
 
 
 def _likeness(name: str, email: str, person: Person) -> float:
-    by_name = SequenceMatcher(None, _sorted(name), _sorted(person.name)).ratio()
+    by_name = max(SequenceMatcher(None, order(name), order(person.name)).ratio() for order in (folded, _sorted))
     local = email.partition("@")[0]
     return max(by_name, SequenceMatcher(None, local, person.email.partition("@")[0]).ratio() if local else 0)
 

@@ -92,7 +92,7 @@ def sent(event: Event, people: Personas, *lines: str, **values: Any) -> list[Att
 class TestRead:
     def test_keeps_each_line_with_whom_it_is_and_records_nothing(self, event: Event, people: Personas) -> None:
         ada = place_at(event, name="Ada Lovelace", email="ada@example.org")
-        lines = sent(event, people, "ada@example.org,,,", ",Ada Lovelac,,", ",,,")
+        lines = sent(event, people, "ada@example.org,,,", ",Ada Lovelac,,", ",,09:00,")
 
         assert [line.registration_id for line in lines] == [ada.pk, None, None]
         assert lines[1].suggestions == [ada.public_id]
