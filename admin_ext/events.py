@@ -8,6 +8,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
+from admin_ext.attendance import files
+from admin_ext.attendance.dialogs import FileDialog, RecalculateDialog
+from admin_ext.attendance.event_pages import EventPages, SessionPages
+from admin_ext.attendance.rule_dialogs import EventRuleDialog, SessionRuleDialog
 from admin_ext.console import columns, edits, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.buttons import operation_button
@@ -19,10 +23,11 @@ from core.errors import InvalidInput
 from events import authoring, preview_links, publishing, sessions
 from events.models import Event, Session
 from organizations.permissions import Permission
+from registrations import completion_rules, verdicts
 from registrations.models import Registration
 
 
-class EventAdmin(ConsoleModelAdmin):
+class EventAdmin(EventPages, ConsoleModelAdmin):
     form = EventForm
     view_permission = Permission.EVENT_VIEW
     edit_permission = add_permission = Permission.EVENT_MANAGE
@@ -57,7 +62,7 @@ class EventAdmin(ConsoleModelAdmin):
         export.money("price_amount", "Price"),
     )
     empty_sentence = "No events yet. The first one is a draft until it is published."
-    actions_detail = ["publish", "unpublish", "add_session"]
+    actions_detail = ["publish", "unpublish", "add_session", "completion", "recalculate"]
     shown_id, state_badge = columns.number("Event"), columns.state()
     starts = columns.moment("starts_at", "Starts", zone="time_zone", sortable=True)
     published, created = columns.moment("published_at", "Published", zone="time_zone"), columns.moment("created_at", "Created")
@@ -71,12 +76,13 @@ class EventAdmin(ConsoleModelAdmin):
     _credit = ("Credit", {"fields": ["credit_type", "credits"]})
     add_fieldsets = (("Who", {"fields": ["organization", "host_email"]}), _what, _where, _when, _places, _credit)
     fieldsets = [
-        (None, {"fields": ["state_badge", "seats", "starts", "public_page", "host_link", "organization_link"]}),
+        (None, {"fields": ["state_badge", "seats", "starts", "public_page", "door", "attendance_list", "host_link", "organization_link"]}),
         _what,
         _where,
         _when,
         _places,
         _credit,
+        ("Completion", {"fields": ["rule", "credit_rule"]}),
         ("Record", {"fields": ["shown_id", "slug", "terms", "created", "published"]}),
     ]
     publish = operation_button(
@@ -114,6 +120,27 @@ class EventAdmin(ConsoleModelAdmin):
         form_class=SessionDialog,
         gone="The event is over; its sessions can no longer be changed.",
         submit="Add session",
+    )
+
+    completion = operation_button(
+        completion_rules.change,
+        name="completion",
+        id_argument="event_id",
+        label="Completion…",
+        done="Changed; who earned what is being worked out anew.",
+        permission=Permission.EVENT_MANAGE,
+        form_class=EventRuleDialog,
+        submit="Change the rule",
+    )
+    recalculate = operation_button(
+        verdicts.recalculate,
+        name="recalculate",
+        id_argument="event_id",
+        label="Work out anew…",
+        done="Who earned what is being worked out anew.",
+        permission=Permission.ATTENDANCE_MANAGE,
+        form_class=RecalculateDialog,
+        submit="Work out anew",
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -194,7 +221,7 @@ class EventAdmin(ConsoleModelAdmin):
         return row
 
 
-class SessionAdmin(ConsoleModelAdmin):
+class SessionAdmin(SessionPages, ConsoleModelAdmin):
     view_permission = Permission.EVENT_VIEW
     list_display = ["title", "event_link", "starts", "ends", "is_mandatory"]
     list_filter = [("event", filters.RelatedFilter), ("starts_at", filters.MomentRange)]
@@ -202,7 +229,7 @@ class SessionAdmin(ConsoleModelAdmin):
     list_select_related = ["event"]
     search_fields = ["title", "event__title"]
     empty_sentence = "Sessions appear here when an event has any."
-    actions_detail = ["edit_session", "remove_session"]
+    actions_detail = ["edit_session", "counts", "attendance_file", "remove_session"]
     event_link, shown_id = columns.link("event", "Event"), columns.number()
     starts = columns.moment("starts_at", "Starts", zone="event.time_zone", sortable=True)
     ends = columns.moment("ends_at", "Ends", zone="event.time_zone")
@@ -233,7 +260,32 @@ class SessionAdmin(ConsoleModelAdmin):
         leads_to=lambda session: session.event,
         danger=True,
     )
-    fieldsets = [(None, {"fields": ["title", "event_link", "starts", "ends", "is_mandatory", "position", "shown_id"]})]
+    counts = operation_button(
+        completion_rules.change_session,
+        name="counts",
+        id_argument="session_id",
+        label="What it counts for…",
+        done="Changed; who earned what is being worked out anew.",
+        permission=Permission.EVENT_MANAGE,
+        form_class=SessionRuleDialog,
+        submit="Change it",
+    )
+    attendance_file = operation_button(
+        files.begin,
+        name="attendance_file",
+        id_argument="session_id",
+        label="Attendance from a file…",
+        done="The file was read; look at the preview, then confirm it. Nothing has been recorded yet.",
+        permission=Permission.ATTENDANCE_MANAGE,
+        form_class=FileDialog,
+        submit="Read the file",
+        opens=lambda run: run,
+    )
+    fieldsets = [
+        (None, {"fields": ["title", "event_link", "starts", "ends"]}),
+        ("Completion", {"fields": ["is_mandatory", "attendance_percent", "credits", "kind", "is_published", "is_cancelled"]}),
+        ("Record", {"fields": ["position", "shown_id"]}),
+    ]
 
     def owner_of(self, obj: Any) -> tuple[UUID | None, UUID | None]:
         return obj.event.organization_id, obj.event.host_id

@@ -9,16 +9,20 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from admin_ext import bulk_kinds
+from admin_ext.attendance import bulk, panels
+from admin_ext.attendance.dialogs import DecideDialog, MarkDialog, WithdrawDialog
 from admin_ext.billing.dialogs import RefundDialog
 from admin_ext.console import columns, export, filters
 from admin_ext.console.base import ConsoleModelAdmin
 from admin_ext.console.bulk import bulk_action
 from admin_ext.console.buttons import operation_button
 from admin_ext.console.dialogs import Dialog
+from admin_ext.console.panels import Panel
 from billing import refunds
 from billing.models import Dispute, Document, Payment, Refund
 from organizations.permissions import Permission
-from registrations import cancellation
+from registrations import attendance, cancellation
+from registrations.models import Registration
 
 
 class CancelDialog(Dialog):
@@ -56,7 +60,7 @@ class RegistrationAdmin(ConsoleModelAdmin):
     autocomplete_filters = ("event",)
     lookups = ("payment",)
     list_select_related = ["event", "payment"]
-    actions = [bulk_action(bulk_kinds.REFUND_REGISTRATIONS)]
+    actions = [bulk_action(bulk_kinds.REFUND_REGISTRATIONS), bulk_action(bulk.MARK_PRESENT), bulk_action(bulk.MARK_ABSENT)]
     search_fields = ["email", "name", "event__title"]
     search_help_text = "Email, name, event, or an id: reg_…"
     palette_fields = ("email",)
@@ -88,7 +92,7 @@ class RegistrationAdmin(ConsoleModelAdmin):
         ("Record", {"fields": ["shown_id"]}),
     ]
 
-    actions_detail = ["cancel", "refund"]
+    actions_detail = ["cancel", "refund", "mark_attendance", "decide_attendance", "withdraw_decision"]
     cancel = operation_button(
         cancellation.cancel,
         name="cancel",
@@ -114,6 +118,46 @@ class RegistrationAdmin(ConsoleModelAdmin):
         gone="Nothing of it can be refunded: it is unpaid, disputed, or refunded in full.",
         submit="Request refund",
     )
+
+    mark_attendance = operation_button(
+        attendance.mark,
+        name="mark_attendance",
+        id_argument="registration_id",
+        label="Mark attendance…",
+        done="Marked.",
+        permission=Permission.ATTENDANCE_MANAGE,
+        shows=lambda place: place.state == Registration.State.CONFIRMED,
+        form_class=MarkDialog,
+        gone="This registration is not confirmed; there is no attendance of it.",
+        submit="Mark",
+    )
+    decide_attendance = operation_button(
+        attendance.decide,
+        name="decide_attendance",
+        id_argument="registration_id",
+        label="Grant or deny…",
+        done="Decided.",
+        permission=Permission.ATTENDANCE_MANAGE,
+        shows=lambda place: place.state == Registration.State.CONFIRMED,
+        form_class=DecideDialog,
+        gone="This registration is not confirmed; there is no attendance of it.",
+        submit="Decide",
+    )
+    withdraw_decision = operation_button(
+        attendance.withdraw,
+        name="withdraw_decision",
+        id_argument="registration_id",
+        label="Withdraw a decision…",
+        done="Withdrawn; what was recorded counts again.",
+        permission=Permission.ATTENDANCE_MANAGE,
+        shows=lambda place: place.state == Registration.State.CONFIRMED and place.overrides.filter(withdrawn_at=None).exists(),
+        form_class=WithdrawDialog,
+        gone="Nothing is decided by hand for this registration.",
+        submit="Withdraw",
+    )
+
+    def panels(self, request: HttpRequest, obj: Any) -> list[Panel]:
+        return panels.of(obj, self.admin_site.name)
 
     def owner_of(self, obj: Any) -> tuple[UUID | None, UUID | None]:
         return obj.event.organization_id, obj.event.host_id

@@ -4,6 +4,8 @@ from django.db.models import Model
 from django_q.models import OrmQ, Schedule
 
 from accounts.models import User
+from admin_ext.attendance.files import AttendanceLineAdmin
+from admin_ext.attendance.verdicts import VerdictAdmin
 from admin_ext.billing.accounts import ConnectedAccountAdmin
 from admin_ext.billing.charge_fees import ChargeFeeAdmin
 from admin_ext.billing.differences import DiscrepancyAdmin
@@ -67,7 +69,7 @@ from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
 from organizations.models import ActingGrant, AdminOffer, Invitation, Membership, Organization
 from promo_codes.models import PromoCode, Redemption
-from registrations.models import Registration
+from registrations.models import AttendanceLine, Registration, Verdict
 
 scope.through(CheckoutSession, "payment")
 scope.through(PaymentLine, "payment")
@@ -88,6 +90,8 @@ BOTH: Screens = (
     (Registration, RegistrationAdmin),
     (PromoCode, PromoCodeAdmin),
     (Redemption, RedemptionAdmin),
+    (Verdict, VerdictAdmin),
+    (AttendanceLine, AttendanceLineAdmin),
     (Organization, OrganizationAdmin),
     (PlanAccess, PlanAccessAdmin),
     (Invoice, InvoiceAdmin),

@@ -71,6 +71,8 @@ GROUPS: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Registrations", "how_to_reg", "registrations.Registration"),
             Screen("Promo codes", "loyalty", "promo_codes.PromoCode"),
             Screen("Uses of promo codes", "redeem", "promo_codes.Redemption"),
+            Screen("Attendance", "fact_check", "registrations.Verdict"),
+            Screen("Files of participants", "upload_file", "registrations.AttendanceLine"),
         ),
     ),
     (

@@ -3,6 +3,7 @@
 from ninja import NinjaAPI, Swagger
 
 from public_api import (
+    attendance,
     documents,
     errors,
     events,
@@ -38,6 +39,7 @@ api = NinjaAPI(
 errors.install(api)
 api.add_router("", events.router, tags=["events"])
 api.add_router("", registrations.router, tags=["registrations"])
+api.add_router("", attendance.router, tags=["attendance"])
 api.add_router("", documents.router, tags=["registrations"])
 api.add_router("", me.router, tags=["me"])
 api.add_router("", plan_usage.router, tags=["me"])

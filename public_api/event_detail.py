@@ -35,7 +35,7 @@ def find(named: str, by: Actor) -> Event:
 
 def _whole(rows: QuerySet[Event]) -> Event | None:
     """With its organizer and its sessions, in one query."""
-    sessions = Session.objects.filter(event=OuterRef("pk")).order_by("starts_at", "position").values(json=_SESSION)
+    sessions = Session.objects.filter(event=OuterRef("pk"), is_published=True).order_by("starts_at", "position").values(json=_SESSION)
     whole = rows.select_related("organization").annotate(session_rows=ArraySubquery(sessions))
     return next(iter(whole[:1]), None)  # not first(): an order is expensive to write into the statement, and there is one at most
 

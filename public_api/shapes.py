@@ -31,6 +31,8 @@ MembershipId = _id_of("mem")
 InvitationId = _id_of("inv")
 PayoutId = _id_of("pyt")
 DocumentId = _id_of("doc")
+CheckInId = _id_of("chi")
+SessionRef = _id_of("ses")
 
 
 def _storable(text: str) -> str:

@@ -135,6 +135,8 @@ def edit(*, event_id: UUID, by: Actor, **changes: Unpack[Changes]) -> Event:
 def _refuse_locked(event: Event, changed: set[str], values: dict[str, Any]) -> None:
     if event.state == Event.State.COMPLETED and changed - _AFTER_THE_END:
         raise EventLocked(sorted(changed - _AFTER_THE_END), "The event is over; only its title, description and listing can be changed.")
+    if "credits" in changed and event.starts_at <= timezone.now():
+        raise EventLocked(["credits"], "The event has begun; use “Completion”, which says first who gains and who loses.")
     sold = commitments.sold(event.pk)
     agreed = sorted(changed & set(_AGREED))
     if agreed and sold.seats:

@@ -1,7 +1,9 @@
 """A live CPD activity with its sessions."""
 
 from datetime import datetime
+from decimal import Decimal
 
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -12,6 +14,7 @@ from core.full_text import Words
 from core.models import BaseModel
 from core.money import CURRENCIES, Money
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
+from events import completion
 from events.querysets import EventQuerySet, SessionQuerySet
 from organizations.models import Organization
 
@@ -59,6 +62,12 @@ class Event(FSMModelMixin, BaseModel):
     guests_allowed = models.BooleanField(default=True)
     credit_type = models.CharField(max_length=60, blank=True)
     credits = models.DecimalField(max_digits=6, decimal_places=2, default=0)
+    completion_rule = models.CharField(max_length=24, choices=completion.Rule.choices, default=completion.Rule.ALL_SESSIONS)
+    completion_value = models.PositiveIntegerField(null=True, blank=True)
+    credits_by_session = models.BooleanField(default=False)
+    credit_hour_minutes = models.PositiveSmallIntegerField(default=60)
+    credit_step = models.DecimalField(max_digits=3, decimal_places=2, default=Decimal("0.25"))
+    credit_rounding = models.CharField(max_length=8, choices=completion.Rounding.choices, default=completion.Rounding.DOWN)
     refund_terms = models.JSONField(null=True, blank=True, help_text="Null: the platform's terms. Empty: no refunds.")
     published_at = models.DateTimeField(null=True, editable=False)
 
@@ -82,6 +91,18 @@ class Event(FSMModelMixin, BaseModel):
                 | Q(registration_closes_at=None)
                 | Q(registration_closes_at__gt=F("registration_opens_at")),
                 name="event_registration_closes_after_opening",
+            ),
+            models.CheckConstraint(
+                condition=Q(completion_rule="all_sessions", completion_value=None)
+                # a comparison with NULL is neither, and a check refuses only what is false
+                | Q(completion_rule="percentage_of_sessions", completion_value__isnull=False, completion_value__range=(1, 100))
+                | Q(completion_rule__in=["min_sessions_count", "total_minutes"], completion_value__isnull=False, completion_value__gte=1),
+                name="event_completion_possible",
+            ),
+            models.CheckConstraint(
+                condition=Q(credit_hour_minutes__in=completion.HOURS, credit_step__in=completion.STEPS)
+                & Q(credit_rounding__in=completion.Rounding.values),
+                name="event_credit_rule_known",
             ),
         ]
         triggers = [StateMachine()]
@@ -126,9 +147,17 @@ class Event(FSMModelMixin, BaseModel):
 
 
 class Session(BaseModel):
-    """One sitting of an event."""
+    """One sitting of an event. It never counts where it is unpublished, cancelled or a recording.
+
+    attendance_percent: how much of it one must attend for it to count; credits: what it gives where credits go by session, None for what
+    its length gives.
+    """
 
     public_prefix = "ses"
+
+    class Kind(models.TextChoices):
+        LIVE = "live", "Live"
+        RECORDED = "recorded", "Recorded"
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="sessions")
     title = models.CharField(max_length=200)
@@ -136,12 +165,25 @@ class Session(BaseModel):
     ends_at = models.DateTimeField()
     position = models.PositiveSmallIntegerField(default=0)
     is_mandatory = models.BooleanField(default=True)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.LIVE)
+    is_published = models.BooleanField(default=True)
+    is_cancelled = models.BooleanField(default=False)
+    attendance_percent = models.PositiveSmallIntegerField(default=80)
+    credits = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
 
     objects = SessionQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="session_ends_after_start")]
+        constraints = [
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="session_ends_after_start"),
+            models.CheckConstraint(condition=Q(attendance_percent__range=(0, 100)), name="session_percent_in_range"),
+            models.CheckConstraint(condition=Q(credits=None) | Q(credits__gte=0), name="session_credits_not_negative"),
+            models.CheckConstraint(condition=Q(kind__in=["live", "recorded"]), name="session_kind_known"),
+        ]
         indexes = [models.Index(fields=["event", "starts_at"], name="session_event")]
+        triggers = [  # its attendance was people's of this event
+            pgtrigger.Protect(name="keeps_its_event", operation=pgtrigger.Update, condition=pgtrigger.AnyChange("event")),
+        ]
 
     def __str__(self) -> str:
         return self.title

@@ -17,7 +17,7 @@ from core.errors import DomainError
 from core.money import Money, step
 from entitlements import usage
 from entitlements.models import Resource
-from events import commitments, local_times, locking
+from events import commitments, completion, local_times, locking
 from events.models import Event, Session
 from organizations.permissions import Permission, require
 
@@ -106,7 +106,14 @@ def require_checklist(event: Event, *, at: datetime, starts_later: bool = True) 
 
 def checklist(event: Event, sessions: list[Session], *, at: datetime | None) -> list[Failure]:
     """Everything that keeps the event from being published, each with its fix; empty where nothing does. at: None leaves the start out."""
-    return [*_times(event, at), *_sessions(event, sessions), *_place(event), *_credits(event), *_price(event)]
+    return [
+        *_times(event, at),
+        *_sessions(event, sessions),
+        *_completion(event, sessions),
+        *_place(event),
+        *_credits(event),
+        *_price(event),
+    ]
 
 
 def _times(event: Event, at: datetime | None) -> Iterator[Failure]:
@@ -129,6 +136,15 @@ def _sessions(event: Event, sessions: list[Session]) -> Iterator[Failure]:
             yield Failure("sessions", f"Move the session “{session.title}” inside the event's times.")
         if not shortest <= session.ends_at - session.starts_at <= longest:
             yield Failure("sessions", f"Make the session “{session.title}” last from 15 to 480 minutes.")
+
+
+def _completion(event: Event, sessions: list[Session]) -> Iterator[Failure]:
+    counting = completion.countable(sessions)
+    if sessions and not counting:
+        yield Failure("sessions", "Keep at least one session that can count: published, not cancelled and live.")
+    wrong = completion.value_failure(event.completion_rule, event.completion_value, len(counting))
+    if counting and wrong:
+        yield Failure("completion_value", wrong)
 
 
 def _place(event: Event) -> Iterator[Failure]:

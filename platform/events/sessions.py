@@ -1,19 +1,30 @@
-"""The sittings of an event. A published event keeps passing its checklist."""
+"""The sittings of an event. A published event keeps passing its checklist.
+
+What a session counts for once its event has begun is registrations.completion_rules' matter: it says first who gains and who loses.
+"""
 
 from datetime import datetime
 from typing import TypedDict, Unpack
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import ProtectedError
 from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from core.errors import InvalidInput, NotFound
+from core.errors import DomainError, InvalidInput, NotFound
 from events import local_times, locking, publishing, text_checks
 from events.authoring import EventLocked
 from events.models import Event, Session
 from organizations.permissions import Permission, require
+
+
+class SessionAttended(DomainError):
+    code, http_status = "SESSION_ATTENDED", 409
+
+    def __init__(self) -> None:
+        super().__init__("Attendance is recorded for this session; cancel it instead of removing it, then it no longer counts.")
 
 
 class SessionChanges(TypedDict, total=False):
@@ -42,6 +53,8 @@ def edit(*, session_id: UUID, by: Actor, **changes: Unpack[SessionChanges]) -> S
     """Raises NotFound, PermissionRefused, InvalidInput, EventLocked, ChecklistFailed."""
     event, session = _found(session_id, by)
     before = _set(session, changes)
+    if "is_mandatory" in before and event.starts_at <= timezone.now():
+        raise EventLocked(["is_mandatory"], "The event has begun; use “What it counts for”, which says first who gains and loses.")
     if before:
         if before.keys() & {"starts_at", "ends_at"}:
             _inside(event, session)
@@ -54,11 +67,14 @@ def edit(*, session_id: UUID, by: Actor, **changes: Unpack[SessionChanges]) -> S
 
 @transaction.atomic
 def remove(*, session_id: UUID, by: Actor) -> None:
-    """Raises NotFound, PermissionRefused, EventLocked, ChecklistFailed (a published event keeps at least one session)."""
+    """Raises NotFound, PermissionRefused, EventLocked, SessionAttended, ChecklistFailed (a published event keeps at least one session)."""
     event, session = _found(session_id, by)
     before = {"event": event.public_id, "title": session.title, "starts_at": session.starts_at, "ends_at": session.ends_at}
     record(session, "session.removed", by=by, organization_id=event.organization_id, before=before)
-    session.delete()
+    try:
+        session.delete()
+    except ProtectedError:
+        raise SessionAttended from None
     _still_publishable(event)
 
 

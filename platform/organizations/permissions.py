@@ -47,6 +47,7 @@ class Permission(StrEnum):
     PROMO_CODE_IMPORT = "promo_code.import"
     REGISTRATION_VIEW = "registration.view"
     REGISTRATION_MANAGE = "registration.manage"
+    ATTENDANCE_MANAGE = "attendance.manage"
     PAYMENT_VIEW = "payment.view"
     PAYMENT_REFUND = "payment.refund"
     PAYMENT_RETRY = "payment.retry"
@@ -110,6 +111,7 @@ RULES: dict[Permission, Rule] = {
     Permission.PROMO_CODE_IMPORT: Rule(_ORGANIZERS, _SUPPORT),
     Permission.REGISTRATION_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
     Permission.REGISTRATION_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
+    Permission.ATTENDANCE_MANAGE: Rule(_ORGANIZERS, _SUPPORT, own_only=True),
     Permission.PAYMENT_VIEW: Rule(_ORGANIZERS, _READERS, own_only=True),
     Permission.PAYMENT_REFUND: Rule(_ORGANIZERS, _FINANCE, own_only=True, step_up=True),
     Permission.PAYMENT_RETRY: Rule(_ORGANIZERS, _HELPERS, own_only=True),

@@ -10,7 +10,7 @@ class RegistrationsConfig(AppConfig):
         from events import commitments
         from ledger.invariants import register
         from organizations import belongings
-        from registrations import holds, invariants, joining, registering, sold_places  # noqa: F401  holds registers its task
+        from registrations import attendance_files, holds, invariants, joining, registering, sold_places, verdicts  # noqa: F401  their tasks
         from registrations.belongings import RegistrationBelongings
         from registrations.fulfillment import RegistrationFulfillment
 

@@ -9,9 +9,11 @@ from audit.actor import Actor
 from core.public_ids import encode
 from events.models import Event
 from organizations.belongings import Blocker, Held, Table
-from registrations.models import Registration
+from registrations.models import Registration, Verdict
 
 _COLUMNS = ("id", "event_id", "name", "email", "state", "created_at", "confirmed_at", "cancelled_at")
+
+_EARNED = ("registration_id", "is_eligible", "credits", "sessions_counted", "minutes", "reasons")
 
 
 class RegistrationBelongings:
@@ -33,10 +35,16 @@ class RegistrationBelongings:
         """People keep what they have, and see it."""
 
     def export(self, *, organization_id: UUID) -> list[Table]:
-        return [Table("registrations", _COLUMNS, _rows(organization_id))]
+        return [Table("registrations", _COLUMNS, _rows(organization_id)), Table("attendance", _EARNED, _earned(organization_id))]
 
 
 def _rows(organization_id: UUID) -> Iterator[Sequence[Any]]:
     rows = Registration.objects.filter(event__organization_id=organization_id).order_by("pk").values_list(*_COLUMNS)
     for key, event_id, *rest in rows.iterator(chunk_size=2_000):
         yield [encode(Registration.public_prefix, key), encode(Event.public_prefix, event_id), *rest]
+
+
+def _earned(organization_id: UUID) -> Iterator[Sequence[Any]]:
+    rows = Verdict.objects.filter(event__organization_id=organization_id).order_by("pk").values_list(*_EARNED)
+    for key, *outcome, reasons in rows.iterator(chunk_size=2_000):
+        yield [encode(Registration.public_prefix, key), *outcome, " ".join(reasons)]

@@ -18,7 +18,7 @@ from core.errors import DomainError, NotFound
 from core.money import Money
 from events.models import Event
 from organizations.permissions import Permission, require
-from registrations import discounting, emails
+from registrations import discounting, emails, verdicts
 from registrations.models import Registration
 
 BY_TERMS = Actor.system("registrations.cancellation")
@@ -156,6 +156,7 @@ def apply(*, registration: Registration, reason: str, at: datetime, by: Actor) -
     registration.cancel(at=at, reason=reason)
     registration.save(update_fields=["state", "cancelled_at", "cancel_reason", "hold_expires_at", "updated_at"])
     discounting.release(registration, at=at, by=by)
+    verdicts.forget(registration_id=registration.pk)
     after = {"state": registration.state, "reason": reason}
     organization_id = registration.event.organization_id
     record(registration, "registration.cancelled", by=by, organization_id=organization_id, before={"state": before}, after=after)

@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from django.db import models
@@ -42,3 +42,26 @@ class RegistrationQuerySet(models.QuerySet["Registration"]):
     def overdue(self, *, at: datetime) -> Self:
         """Held places whose hold has ended."""
         return self.filter(state="pending", hold_expires_at__lt=at).order_by("hold_expires_at")
+
+
+class AttendanceQuerySet(models.QuerySet[Any]):
+    """What hangs on places; event_path: the lookup from a row to its event."""
+
+    event_path = "registration__event"
+
+    def visible_to(self, by: Actor) -> Self:
+        """To the people of the event's organization; one's own is read with one's place."""
+        path = self.event_path
+        return scoped(self, by, Permission.REGISTRATION_VIEW, organization=f"{path}__organization_id", responsible=f"{path}__host_id")
+
+
+class VerdictQuerySet(AttendanceQuerySet):
+    event_path = "event"
+
+
+class AttendanceLineQuerySet(AttendanceQuerySet):
+    event_path = "session__event"
+
+    def unmatched(self) -> Self:
+        """Lines that nobody has been found for yet."""
+        return self.filter(applied_at=None, problem="")

@@ -135,7 +135,7 @@ def _content(event: Event, country: str, code: PromoCode | None = None) -> dict[
     quote = _quote(event, country, code)
     sessions = [
         (session, local_times.span(session.starts_at, session.ends_at, event.time_zone))
-        for session in event.sessions.order_by("starts_at", "id")
+        for session in event.sessions.filter(is_published=True).order_by("starts_at", "id")
     ]
     return {
         **summary(event),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import segno
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,7 +18,7 @@ from billing.models import Document, Payment
 from core.errors import DomainError, NotFound
 from core.money import Money
 from events import local_times
-from registrations import cancellation, registering
+from registrations import cancellation, explaining, registering, tickets
 from registrations.models import Registration
 from typesetting.answers import pdf_answer
 from web.acting import actor, holder, key_of
@@ -37,7 +38,20 @@ def _found(request: HttpRequest, public_id: str) -> tuple[Registration, Actor]:
 def page(request: HttpRequest, public_id: str) -> HttpResponse:
     """The place, what was paid and refunded, and what can be done with it now."""
     registration, _by = _found(request, public_id)
-    return render(request, "web/registration.html", {**_about(registration), "key": request.GET.get("key", "")})
+    context = {**_about(registration), **_attendance(registration), "key": request.GET.get("key", "")}
+    return render(request, "web/registration.html", context)
+
+
+def _attendance(registration: Registration) -> dict[str, Any]:
+    """The ticket until the event is over, and from its beginning on what was attended and earned, with why or why not."""
+    event, now = registration.event, timezone.now()
+    if registration.state != Registration.State.CONFIRMED:
+        return {}
+    ticket = segno.make(tickets.code(registration.pk), error="m", micro=False) if event.ends_at > now else None
+    return {
+        "ticket": ticket.svg_data_uri(scale=6, light="#fff") if ticket else "",
+        "explanation": explaining.explain(registration, published_only=True) if event.starts_at <= now else None,
+    }
 
 
 def _about(registration: Registration) -> dict[str, Any]:

@@ -30,6 +30,7 @@ PRICES = "what places cost that were published under a plan; no plan limits code
 ATTENDEE = "an attendee's own; the event was published under a plan"
 LESS = "takes something back"
 STAFF = "the platform's own work"
+ATTENDED = "records who came to what was published under a plan"
 SEATS = "who works for an organization; a role that takes a seat asks for that by seating, not by a quota of what is made"
 OWN = "a person's own: where an organization begins, before it has a plan, and how an invitation is answered"
 FREE = {
@@ -56,6 +57,18 @@ FREE = {
     "add promo_codes.promocode": PRICES,
     "edit promo_codes.promocode": PRICES,
     "organizations.organization:import_codes": PRICES,
+    "events.event:completion": READING,
+    "events.event:recalculate": READING,
+    "events.session:counts": READING,
+    "events.session:attendance_file": ATTENDED,
+    "registrations.registration:mark_attendance": ATTENDED,
+    "registrations.registration:decide_attendance": ATTENDED,
+    "registrations.registration:withdraw_decision": ATTENDED,
+    "registrations.registration:registration_mark_present": ATTENDED,
+    "registrations.registration:registration_mark_absent": ATTENDED,
+    "registrations.attendanceline:match": ATTENDED,
+    "POST /api/v1/events/{event_id}/check-ins": ATTENDED,
+    "DELETE /api/v1/events/{event_id}/check-ins/{check_in_id}": ATTENDED,
     "registrations.registration:cancel": LESS,
     "registrations.registration:refund": MONEY,
     "registrations.registration:registration_refund": MONEY,

@@ -17,9 +17,11 @@ from billing import fulfillment
 from billing.documents import issuing
 from billing.models import CheckoutSession, PayoutRequest, Refund
 from config.env import BASE_DIR
+from core.public_ids import uuid7
 from events.models import Event
 from organizations.models import Invitation, Membership, Organization
-from registrations.models import Registration
+from registrations import check_ins, tickets
+from registrations.models import CheckIn, Registration
 from tests.admin_ext import making
 from tests.admin_ext.conftest import Nothing
 from tests.billing.test_payout_statements import paid_out, written
@@ -50,6 +52,7 @@ WITHOUT_OBJECT = {
 BY_LINK = {(method, path) for method, path in ROUTES if "{token}" in path}
 WITH_OBJECT = [route for route in ROUTES if route not in WITHOUT_OBJECT | BY_LINK]
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/api/v1/events/{event_id}/check-ins"): {"ticket": tickets.code(uuid7())},
     ("POST", "/api/v1/events/{event_id}/quote"): {},
     ("POST", "/api/v1/events/{event_id}/registrations"): {"email": "x@example.org", "name": "X"},
     ("POST", "/api/v1/registrations/{registration_id}/refund"): {"amount": 100},
@@ -91,6 +94,8 @@ def foreign(settings: Any) -> Foreign:
     ids |= {"organization_id": people.organization.public_id, "payout_id": payout.public_id}
     ids["organization"] = people.organization.slug
     ids["document_id"] = receipt.public_id
+    made = check_ins.check_in(event_id=place.event_id, registration_id=place.pk, by=people.as_alice)
+    ids["check_in_id"] = made.check_in.public_id
     ids["invitation_id"] = making.invitation(people.organization, people.alice, "asked@private.example").public_id
     ids["membership_id"] = people.bob.memberships.get().public_id
     return Foreign(people, ids, place)
@@ -115,6 +120,7 @@ def state_of_everything() -> tuple[Any, ...]:
         Refund.objects.count(),
         PayoutRequest.objects.count(),
         CheckoutSession.objects.count(),
+        list(CheckIn.objects.order_by("pk").values_list("pk", "undone_at")),
         AuditEntry.objects.count(),
         list(Invitation.objects.order_by("pk").values_list("pk", "state", "number")),
         list(Membership.objects.order_by("pk").values_list("pk", "role", "ended_at")),
@@ -136,7 +142,9 @@ def test_shows_and_changes_nothing_of_another_organization(method: str, path: st
 
 
 @pytest.mark.parametrize("key", ["wrong", "0SbnMZ0wBKFv3TpUv7uYHAyaKsvG4u9y93GUkP6Rnxk"])
-@pytest.mark.parametrize(("method", "suffix"), [("GET", ""), ("GET", "/receipt"), ("POST", "/cancel"), ("POST", "/checkout")])
+@pytest.mark.parametrize(
+    ("method", "suffix"), [("GET", ""), ("GET", "/receipt"), ("GET", "/attendance"), ("POST", "/cancel"), ("POST", "/checkout")]
+)
 def test_opens_nothing_by_a_key_that_is_not_the_registrations(method: str, suffix: str, key: str, foreign: Foreign) -> None:
     before = state_of_everything()
     path = f"/api/v1/registrations/{foreign.place.public_id}{suffix}?key={key}"

@@ -32,6 +32,7 @@ from notifications.models import Message
 from organizations.models import Organization
 from tests.admin_ext import making
 from tests.admin_ext.conftest import Nothing, acting, sign_in
+from tests.factories import attendance as attended
 from tests.factories.accounts import usable_account
 from tests.factories.payouts import approved_payout, earning_organization, read_balances, requested_payout
 from tests.factories.people import actor
@@ -104,7 +105,8 @@ def _sales(north: Organization, alice: User, by: Actor) -> None:
     making.event(north, alice, "Wound care", published=False)
     event = making.event(north, alice)
     payment = making.payment(north, for_event=event)
-    making.registration(event, payment=payment)
+    attended.verdict(making.registration(event, payment=payment))
+    attended.line(event.sessions.get(), by=actor(alice))
     making.redemption(making.promo_code(north, alice, "USED"), making.registration(event))
     making.paused_code(north, alice)
     making.promo_code(north, alice)

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 
 from billing.dispute_evidence import Upload
-from tests.organizations.matrix import World
+from core.public_ids import encode
+from tests.organizations.files import File
+from tests.organizations.matrix import ADA, World
 from tests.organizations.pictures import picture
 
 # Screens: who may open the list and, where the object is in reach, its page.
@@ -23,6 +26,8 @@ SCREENS = {
     "registrations.registration": "registration.view",
     "promo_codes.promocode": "promo_code.view",
     "promo_codes.redemption": "promo_code.view",
+    "registrations.verdict": "registration.view",
+    "registrations.attendanceline": "registration.view",
     "billing.payment": "payment.view",
     "billing.checkoutsession": "payment.view",
     "billing.refund": "payment.view",
@@ -114,19 +119,14 @@ def _clock(**later: int) -> str:
     return (timezone.now() + timedelta(**later)).strftime("%Y-%m-%dT%H:%M")
 
 
-class _File:
-    """A file that can be posted again and again."""
-
-    def __init__(self, name: str, content_type: str, content: bytes) -> None:
-        self.name, self.content_type, self.content = name, content_type, content
-
-    def read(self) -> bytes:
-        return self.content
-
-
-_PDF = _File("r.pdf", "application/pdf", b"%PDF-1.7")
+_PDF = File("r.pdf", "application/pdf", b"%PDF-1.7")
 _PEOPLE = b"email,role\r\nnew@example.org,organizer\r\n"
 _CODES = b"code,kind,value\r\nAUTUMN,percent,5\r\n"
+_ADA = encode("reg", ADA)
+_PRESENT = b"email,name\r\nada@example.org,Ada Lovelace\r\n"
+_RULE = {"completion_rule": "all_sessions", "credits": "1", "credit_hour_minutes": "60", "credit_step": "0.25", "credit_rounding": "down"}
+_COUNTS = {"attendance_percent": "50", "kind": "live", "is_mandatory": "on", "is_published": "on"}
+_GRANT = {"decision": "grant", "reason": "Was there all day"}
 _NEW = {"email": "new@example.org", "role": "instructor"}
 _HEIR = {"email": "heir@example.org", "reason": "Nobody is left"}
 _CLOSE = {"confirmation": "North Clinic"}
@@ -146,6 +146,10 @@ BUTTONS = {
     "billing.payment:refund": Press("payment.refund", _REFUND, lambda: {"amount": 1000, "reason": "other", "source": "console"}),
     "registrations.registration:refund": Press("payment.refund", _REFUND, lambda: {"amount": 1000, "reason": "other"}),
     "registrations.registration:cancel": Press("registration.manage"),
+    "registrations.registration:mark_attendance": Press("attendance.manage", {"presence": "present"}, lambda: {"present": True}),
+    "registrations.registration:decide_attendance": Press("attendance.manage", _GRANT, lambda: _GRANT),
+    "registrations.registration:withdraw_decision": Press("attendance.manage"),
+    "registrations.attendanceline:match": Press("attendance.manage", {"registration": _ADA}, lambda: {"registration_id": ADA}),
     "billing.refund:approve": Press("refund.approve"),
     "billing.refund:reject": Press("refund.approve", {"why": "Paid twice"}, lambda: {"why": "Paid twice"}),
     "billing.refund:retry": Press("refund.retry"),
@@ -180,18 +184,26 @@ BUTTONS = {
         lambda: {"title": "Renamed"},
     ),
     "events.session:remove_session": Press("event.manage"),
+    "events.event:completion": Press("event.manage", _RULE, lambda: {"credits": Decimal(1)}),
+    "events.event:recalculate": Press("attendance.manage"),
+    "events.session:counts": Press("event.manage", _COUNTS, lambda: {"attendance_percent": 50}),
+    "events.session:attendance_file": Press(
+        "attendance.manage",
+        {"upload": File("people.csv", "text/csv", _PRESENT), "time_zone": "UTC"},
+        lambda: {"content": _PRESENT, "time_zone": "UTC"},
+    ),
     "organizations.organization:invite": Press("instructor.manage", _NEW, lambda: _NEW),
     "organizations.organization:invite_file": Press(
-        "member.manage", {"upload": _File("people.csv", "text/csv", _PEOPLE)}, lambda: {"content": _PEOPLE}
+        "member.manage", {"upload": File("people.csv", "text/csv", _PEOPLE)}, lambda: {"content": _PEOPLE}
     ),
     "organizations.organization:import_codes": Press(
-        "promo_code.import", {"upload": _File("codes.csv", "text/csv", _CODES)}, lambda: {"content": _CODES}
+        "promo_code.import", {"upload": File("codes.csv", "text/csv", _CODES)}, lambda: {"content": _CODES}
     ),
     "promo_codes.promocode:pause": Press("promo_code.manage"),
     "promo_codes.promocode:resume": Press("promo_code.manage"),
     "promo_codes.promocode:archive": Press("promo_code.manage"),
     "organizations.organization:set_logo": Press(
-        "organization.edit", {"upload": _File("logo.png", "image/png", picture())}, lambda: {"content": picture()}
+        "organization.edit", {"upload": File("logo.png", "image/png", picture())}, lambda: {"content": picture()}
     ),
     "organizations.organization:remove_logo": Press("organization.edit", first=lambda world: world.with_logo()),
     "organizations.organization:grant_admin": Press("admin.grant", _HEIR, lambda: _HEIR),
@@ -244,6 +256,8 @@ BULK = {
     "promo_codes.promocode:promo_code_archive": "promo_code.manage",
     "billing.payment:payment_refund": "payment.refund",
     "registrations.registration:registration_refund": "payment.refund",
+    "registrations.registration:registration_mark_present": "attendance.manage",
+    "registrations.registration:registration_mark_absent": "attendance.manage",
     "billing.refund:refund_approve": "refund.approve",
     "billing.payoutrequest:payout_approve": "payout.approve",
     "billing.inboundevent:inbound_event_replay": "inbound_event.replay",
@@ -260,6 +274,7 @@ EXPORTS = dict.fromkeys(
         "registrations.registration",
         "promo_codes.promocode",
         "promo_codes.redemption",
+        "registrations.verdict",
         "billing.payment",
         "billing.refund",
         "billing.document",
@@ -288,6 +303,11 @@ ROUTES = {
     "GET /api/v1/events/{event}": Route("event.view", "event.view", "events.event:publish"),
     "POST /api/v1/events/{event_id}/publish": Route("event.view", "event.manage", "events.event:publish"),
     "GET /api/v1/events/{event_id}/registrations": Route("registration.view", "registration.view", "events.event"),
+    "GET /api/v1/events/{event_id}/check-ins": Route("event.view", "attendance.manage", "events.event"),
+    "POST /api/v1/events/{event_id}/check-ins": Route("event.view", "attendance.manage", "events.event", (201, ""), {"registration": _ADA}),
+    "DELETE /api/v1/events/{event_id}/check-ins/{check_in_id}": Route("registration.view", "attendance.manage", "events.event"),
+    "GET /api/v1/events/{event_id}/attendance": Route("event.view", "registration.view", "events.event"),
+    "GET /api/v1/registrations/{registration_id}/attendance": Route("registration.view", "registration.view", "registrations.registration"),
     "GET /api/v1/registrations/{registration_id}": Route("registration.view", "registration.view", "registrations.registration"),
     "GET /api/v1/registrations/{registration_id}/receipt": Route("registration.view", "registration.view", "registrations.registration"),
     "GET /api/v1/registrations/{registration_id}/documents/{document_id}": Route(

@@ -22,6 +22,7 @@ TABLE = {
     "promo_code.import": "           yes    yes        no         no           yes      no       no       yes",
     "registration.view": "           yes    own        no         no           yes      yes      yes      yes",
     "registration.manage": "         yes    own        no         no           yes      no       no       yes",
+    "attendance.manage": "           yes    own        no         no           yes      no       no       yes",
     "payment.view": "                yes    own        no         no           yes      yes      yes      yes",
     "payment.refund": "              yes    own        no         no           no       yes      no       yes",
     "payment.retry": "               yes    own        no         no           yes      yes      no       yes",

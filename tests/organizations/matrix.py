@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Model
@@ -38,7 +39,10 @@ from events.models import Event, Session
 from ledger.models import LedgerEntry, LedgerTransaction
 from notifications.models import Message
 from organizations.models import Membership, Organization
+from registrations import attendance, check_ins
+from registrations.models import Registration
 from tests.admin_ext import making
+from tests.factories import attendance as attended
 from tests.factories import reconciliation
 from tests.factories.accounts import usable_account
 from tests.factories.billing import finance, intent_for, paid_payment, sync
@@ -49,6 +53,7 @@ from tests.factories.sign_in import fail_to_sign_in
 from tests.organizations.expected import ROLES, STAFF, TABLE
 
 RELATIONS = ("own", "same organization", "same organization, narrowed", "other organization", "ended membership")
+ADA = UUID("01890000-0000-7000-8000-000000000001")  # has a place at the world's event; named in drivers
 _NARROWED = RELATIONS[2]  # says nothing new of roles that the table gives nothing of their own
 SUBJECTS = [
     *((role, relation) for role in ROLES for relation in RELATIONS if relation != _NARROWED or role in ("admin", "organizer")),
@@ -165,8 +170,10 @@ def build() -> World:
     staff = {group: making.user(group, groups=(group,)) for group in STAFF}
     usable_account(north)
     usable_account(rival)
+    of_the_organization = _of_the_organization(north, host)
     rows = {
-        **_of_the_organization(north, host),
+        **of_the_organization,
+        **_attendance(of_the_organization["events.event"], host),
         **_people(north, host),
         **_of_payouts(north),
         **_of_the_platform(host),
@@ -227,6 +234,21 @@ def _of_its_money(north: Organization, event: Event) -> dict[str, Model]:
         "billing.dispute:submit": making.dispute(making.payment(north, for_event=event), evidence={"uncategorized_text": "Sat it"}),
         "billing.dispute:retry": _refused_answer(making.dispute(making.payment(north, for_event=event))),
         "billing.document": making.document(sold),
+    }
+
+
+def _attendance(event: Any, host: User) -> dict[str, Model]:
+    """Ada has a place at the event and nobody let her in yet; of the others one is let in, and one is denied."""
+    ada = {"email": "ada@example.org", "name": "Ada Lovelace", "state": "confirmed", "confirmed_at": timezone.now()}
+    Registration.objects.create(pk=ADA, event=event, **ada)
+    inside, denied = making.registration(event), making.registration(event)
+    made = check_ins.check_in(event_id=event.pk, registration_id=inside.pk, by=actor(host))
+    attendance.decide(registration_id=denied.pk, decision="deny", reason="Left at once", by=actor(host))
+    return {
+        "registrations.registration:withdraw_decision": denied,
+        "registrations.checkin": made.check_in,
+        "registrations.verdict": attended.verdict(inside),
+        "registrations.attendanceline": attended.line(event.sessions.get(), by=actor(host)),
     }
 
 

@@ -167,7 +167,7 @@ class TestExport:
         made = OrganizationExport.objects.get()
         tables = self.tables(made)
         assert (made.state, made.size > 0) == ("ready", True)
-        names = {"organization", "members", "events", "sessions", "registrations", "payments", "refunds", "payouts"}
+        names = {"organization", "members", "events", "sessions", "registrations", "attendance", "payments", "refunds", "payouts"}
         names |= {"promo_codes", "promo_code_redemptions"}
         assert set(tables) == {f"{name}.csv" for name in names}
         assert tables["events.csv"][0]["title"] == "'=HYPERLINK(0)"

@@ -243,7 +243,9 @@ class TestApi:
             row: Any = world.rows[route.row]
             document: Any = world.rows["billing.document"]
             ids = dict.fromkeys(("event", "event_id", "registration_id", "payout_id", "invitation_id", "membership_id"), row.public_id)
-            target = path.format(**ids, organization_id=world.north.public_id, document_id=document.public_id)
+            check_in: Any = world.rows["registrations.checkin"]
+            others = {"document_id": document.public_id, "check_in_id": check_in.public_id}
+            target = path.format(**ids, organization_id=world.north.public_id, **others)
             answers[address] = self._asked(client, method, target, route, world)
             if subject.relation == "staff" or subject.reaches(route.sees):
                 expected[address] = route.answer if subject.reaches(route.needs) else (403, "PERMISSION_REFUSED")

@@ -21,6 +21,7 @@ EXAMPLES = {
     "registration_id": "reg_01m839vwtmej1t59j6dja3kfqf",
     "session_id": "1",
     "organization_id": "org_01m839vwtmej1t59j6dja3kfqf",
+    "check_in_id": "chi_01m839vwtmej1t59j6dja3kfqf",
     "payout_id": "pyt_01m839vwtmej1t59j6dja3kfqf",
     "document_id": "doc_01m839vw98et780n0qqqctcsma",
     "membership_id": "mem_01m839vwtmej1t59j6dja3kfqf",

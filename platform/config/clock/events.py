@@ -18,6 +18,12 @@ SCHEDULES: tuple[Schedule, ...] = (
         "A place that was not paid or confirmed in time stays held longer; the next run lets it go.",
     ),
     Schedule(
+        "verdicts", "registrations.verdicts.sweep", "*/10 * * * *", "registrations", "Who earned what is shown by the old rule longer."
+    ),
+    Schedule(
+        "attendance-files", "registrations.attendance_files.purge", "50 3 * * *", "registrations", "Lines of files are kept a day longer."
+    ),
+    Schedule(
         "events-clock",
         "events.clock.tick",
         EVERY_MINUTE,

@@ -18,7 +18,21 @@ from billing.gateway.base import GatewayRefused
 from billing.gateway.selection import gateway
 from billing.models import Payment
 from billing.reconciliation import runs
-from config.demo import accounts, books, catalogue, codes, exceptions, moving, operations_side, people, refunding, sales, stripe_side, trail
+from config.demo import (
+    accounts,
+    attending,
+    books,
+    catalogue,
+    codes,
+    exceptions,
+    moving,
+    operations_side,
+    people,
+    refunding,
+    sales,
+    stripe_side,
+    trail,
+)
 from config.demo.copying import copy_rows
 from config.demo.exceptions import Exceptions
 from config.demo.refunding import Planned
@@ -149,6 +163,7 @@ def _write(plan: Plan, anchor: datetime) -> None:
     moving.move(Event, ((event.pk, _state_of(event, anchor)) for event in published), paths)
     books.earn(plan.sales, plan.refunds)
     moving.write_sales(plan.sales)
+    attending.write(published, plan.sales)
     moving.write_refunds(plan.refunds)
     copy_rows([dispute for _, dispute in plan.exceptions.disputes])
     books.write(plan.sales, plan.refunds)

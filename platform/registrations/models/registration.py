@@ -31,6 +31,17 @@ _COUNT_SEATS = f"""
     RETURN NULL;
 """
 
+# What somebody attended and earned was of this event.
+_ATTENDED_STAYS = """
+    IF EXISTS (SELECT 1 FROM registrations_attendanceinterval WHERE registration_id = OLD.id)
+            OR EXISTS (SELECT 1 FROM registrations_checkin WHERE registration_id = OLD.id)
+            OR EXISTS (SELECT 1 FROM registrations_attendanceoverride WHERE registration_id = OLD.id)
+            OR EXISTS (SELECT 1 FROM registrations_verdict WHERE registration_id = OLD.id) THEN
+        RAISE EXCEPTION 'attendance is recorded for this registration' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+"""
+
 
 class Registration(FSMModelMixin, BaseModel):
     """pending: the place is held, for payment or for a guest to confirm the address, until hold_expires_at.
@@ -89,6 +100,14 @@ class Registration(FSMModelMixin, BaseModel):
                 level=pgtrigger.Row,
                 operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
                 func=_COUNT_SEATS,
+            ),
+            pgtrigger.Trigger(
+                name="attended_stays",
+                when=pgtrigger.Before,
+                level=pgtrigger.Row,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange("event"),
+                func=_ATTENDED_STAYS,
             ),
         ]
 
