@@ -23,7 +23,7 @@ from admin_ext.console.scope import visible
 from admin_ext.console.urls import decoded, list_url
 from audit.actor import Actor
 from core.errors import DomainError, NotFound, PermissionRefused, StepUpRequired
-from organizations.permissions import Permission, allows
+from organizations.permissions import Permission, allows, permitted
 
 
 class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
@@ -78,10 +78,15 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
         return rows.order_by(*self.get_ordering(request))
 
     def allowed(self, request: HttpRequest, permission: Permission | None, obj: Model | None = None) -> bool:
-        """`permissions.allows` for this request's actor; asked once per request, permission and owner."""
+        """`permissions.allows` for this request's actor; asked once per request and owner, and once for all where there is none."""
         if permission is None:
             return False
-        organization_id, responsible_id = self.owner_of(obj) if obj is not None else (None, None)
+        if obj is None:
+            of_site: dict[str, frozenset[Permission]] = request.__dict__.setdefault("_console_permitted", {})
+            if self.admin_site.name not in of_site:
+                of_site[self.admin_site.name] = permitted(self.actor(request))
+            return permission in of_site[self.admin_site.name]
+        organization_id, responsible_id = self.owner_of(obj)
         known: dict[tuple[Any, ...], bool] = request.__dict__.setdefault("_console_allowed", {})
         key = (self.admin_site.name, permission, organization_id, responsible_id)
         if key not in known:

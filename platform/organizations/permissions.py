@@ -14,6 +14,7 @@ from django.utils import timezone
 from audit.actor import Actor, StaffGroup
 from core.errors import PermissionRefused, StepUpRequired
 from organizations.models import ActingGrant, Membership, Role
+from organizations.querysets import MembershipQuerySet
 
 _ADMIN = frozenset({Role.ADMIN})
 _ORGANIZERS = frozenset({Role.ADMIN, Role.ORGANIZER})
@@ -168,9 +169,7 @@ def allows(by: Actor, permission: Permission, organization_id: UUID | None = Non
         return False
     if by.acting_for is not None:
         return _acting_allows(by, rule, permission, organization_id)
-    memberships = Membership.objects.active().filter(user_id=by.user_id, role__in=rule.roles)
-    if by.organization_id is not None:
-        memberships = memberships.filter(organization_id=by.organization_id)
+    memberships = _memberships(by).filter(role__in=rule.roles)
     if organization_id is None:
         return memberships.exists()
     membership = memberships.filter(organization_id=organization_id).select_related("organization").first()
@@ -182,6 +181,25 @@ def allows(by: Actor, permission: Permission, organization_id: UUID | None = Non
     return True
 
 
+def permitted(by: Actor) -> frozenset[Permission]:
+    """Every permission that `allows` grants for no organization in particular; one question to the database, however many there are."""
+    may_act = by.acting_for is not None and _acts(by)
+    roles = frozenset[str]() if by.acting_for is not None else frozenset(_memberships(by).values_list("role", flat=True))
+
+    def has(permission: Permission, rule: Rule) -> bool:
+        if by.is_system or _staff_allows(by, rule):
+            return True
+        return not roles.isdisjoint(rule.roles) or (may_act and _may_in_anothers_place(permission, rule))
+
+    return frozenset(permission for permission, rule in RULES.items() if has(permission, rule))
+
+
+def _memberships(by: Actor) -> MembershipQuerySet:
+    """Those that count now; of the organization that the actor is switched to, where there is one."""
+    memberships = Membership.objects.active().filter(user_id=by.user_id) if by.user_id is not None else Membership.objects.none()
+    return memberships if by.organization_id is None else memberships.filter(organization_id=by.organization_id)
+
+
 # Where money goes, and what the organization pays, is never decided in its place; nor what asks for a second factor: money, roles,
 # exports, the end.
 _NEVER_IN_ANOTHERS_PLACE = frozenset({Permission.CONNECT_MANAGE, Permission.SUBSCRIPTION_MANAGE})
@@ -189,10 +207,14 @@ _NEVER_IN_ANOTHERS_PLACE = frozenset({Permission.CONNECT_MANAGE, Permission.SUBS
 
 def _acting_allows(by: Actor, rule: Rule, permission: Permission, organization_id: UUID | None) -> bool:
     """Staff in an organization's place: what its admins may, in that organization, while the grant lasts."""
-    if Role.ADMIN not in rule.roles or rule.step_up or permission in _NEVER_IN_ANOTHERS_PLACE:
-        return False
-    if organization_id not in (None, by.acting_for):
-        return False
+    return _may_in_anothers_place(permission, rule) and organization_id in (None, by.acting_for) and _acts(by)
+
+
+def _may_in_anothers_place(permission: Permission, rule: Rule) -> bool:
+    return Role.ADMIN in rule.roles and not rule.step_up and permission not in _NEVER_IN_ANOTHERS_PLACE
+
+
+def _acts(by: Actor) -> bool:
     grants = ActingGrant.objects.of(by).open(at=timezone.now()).filter(organization=by.acting_for)
     grant = grants.select_related("user").first()
     return grant is not None and bool(grant.user.groups_of_staff & (_SUPPORT | {StaffGroup.SUPERUSER}))

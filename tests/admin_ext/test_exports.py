@@ -75,6 +75,7 @@ class TestExport:
         making.document(making.payment(people.north))
         making.invoice(people.north)
         making.invitation(people.north, people.alice, "asked@example.org")
+        making.redemption(making.promo_code(people.north, people.alice), making.registration(event))
         client, tried = sign_in(getattr(people, who)), []
         for model, admin in site._registry.items():
             if admin.export_fields:

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from audit.actor import Actor, StaffGroup
 from core.errors import PermissionRefused, StepUpRequired
-from organizations.models import Membership, Organization, Role
-from organizations.permissions import Permission, allows, require
+from organizations.acting import acting_for
+from organizations.models import ActingGrant, Membership, Organization, Role
+from organizations.permissions import Permission, allows, permitted, require
+from tests.admin_ext import making
 from tests.factories.organizations import MembershipFactory, OrganizationFactory
 from tests.factories.people import UserFactory, actor, staff
 from tests.organizations.expected import ROLES, STAFF, STEP_UP, TABLE
@@ -24,6 +27,40 @@ class TestTable:
         assert set(TABLE) == {str(permission) for permission in Permission}
         assert set(ROLES) == set(Role.values)
         assert set(STAFF) == {str(group) for group in StaffGroup}
+
+
+def each(by: Actor) -> frozenset[Permission]:
+    return frozenset(permission for permission in Permission if allows(by, permission))
+
+
+@pytest.mark.django_db
+class TestPermitted:
+    """All of them at once are each of them."""
+
+    @pytest.mark.parametrize("role", Role.values)
+    def test_of_members(self, role: str, django_assert_num_queries: Any) -> None:
+        membership = MembershipFactory(role=role)
+        elsewhere = MembershipFactory(user=membership.user, role="instructor").organization
+        for by in (actor(membership.user), actor(membership.user, organization=elsewhere)):
+            expected = each(by)
+            with django_assert_num_queries(1):
+                assert permitted(by) == expected
+
+    @pytest.mark.parametrize("group", list(StaffGroup))
+    def test_of_staff_of_the_system_and_of_nobody(self, group: StaffGroup) -> None:
+        for by in (staff(group), Actor.system("tests"), Actor(label="nobody")):
+            assert permitted(by) == each(by)
+
+    def test_of_staff_in_an_organizations_place_while_the_grant_lasts(self) -> None:
+        organization, sol = OrganizationFactory(), UserFactory(staff_groups=["support"])
+        MembershipFactory(organization=organization)
+        grant = making.acting_grant(organization, sol)
+        by = acting_for(sol, grant, second_factor_at=timezone.now())
+        assert Permission.EVENT_MANAGE in permitted(by)
+        assert Permission.SUBSCRIPTION_MANAGE not in permitted(by)
+        assert permitted(by) == each(by)
+        ActingGrant.objects.update(ended_at=timezone.now())
+        assert permitted(by) == each(by)
 
 
 @pytest.mark.django_db
