@@ -13,6 +13,7 @@ from audit.models import AuditEntry
 from billing.models import Payment
 from tests.admin_ext import making
 from tests.admin_ext.conftest import People, acting, sign_in
+from tests.factories import attendance as attended
 
 pytestmark = pytest.mark.django_db
 PAYMENTS = "/staff/billing/payment/"
@@ -76,6 +77,7 @@ class TestExport:
         making.invoice(people.north)
         making.invitation(people.north, people.alice, "asked@example.org")
         making.redemption(making.promo_code(people.north, people.alice), making.registration(event))
+        attended.verdict(making.registration(event))
         client, tried = sign_in(getattr(people, who)), []
         for model, admin in site._registry.items():
             if admin.export_fields:
