@@ -12,6 +12,7 @@ from ledger import posting
 from ledger.chart import PLATFORM_FEES, organizer_payable
 from ledger.posting import Entry
 from organizations.models import Organization
+from tests.factories.payouts import requested_payout
 from tests.factories.people import Personas, personas
 from tests.factories.plans import subscription
 
@@ -37,16 +38,22 @@ class TestBlockers:
         PlanChange.objects.filter(pk=asked.pk).update(kind=PlanChange.Kind.CANCEL, price=None)
         assert "plan_change_open" not in codes(people)
 
-    def test_name_what_is_owed_to_the_platform(self, people: Personas) -> None:
+    @pytest.mark.parametrize(("taken", "expected"), [(500, {"balance_negative"}), (-1, set()), (-500_000, {"earnings_left"})])
+    def test_name_what_is_owed_and_what_is_worth_paying_out(self, people: Personas, taken: int, expected: set[str]) -> None:
         posting.post(
-            reference="test:owed",
-            description="More was taken back than was there",
+            reference="test:taken",
+            description="More was taken back than was there, or less",
             currency="USD",
-            entries=[Entry(organizer_payable(people.organization.pk), 500), Entry(PLATFORM_FEES, -500)],
+            entries=[Entry(organizer_payable(people.organization.pk), taken), Entry(PLATFORM_FEES, -taken)],
             occurred_at=timezone.now(),
             organization_id=people.organization.pk,
         )
-        assert codes(people) == {"balance_negative"}
+        assert codes(people) == expected
+
+    def test_name_a_payout_that_is_under_way(self) -> None:
+        organization_id = requested_payout().organization_id
+        found = BillingBelongings().blockers(organization_id=organization_id, at=timezone.now())
+        assert "payouts_open" in {one.code for one in found}
 
 
 class TestFreePlan:
