@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -187,8 +188,9 @@ def redemption(code: PromoCode, place: Registration) -> Redemption:
     event, at = place.event, timezone.now()
     bought = redeeming.Bought(place.public_id, event.public_id, event.price)
     buyer = redeeming.Buyer(place.email, None, is_known=False, is_new=lambda: True)
-    made = redeeming.reserve(code=code, buyer=buyer, bought=bought, by=Actor.system("tests"))
-    redeeming.consume(redemption_id=made.pk, at=at, by=Actor.system("tests"))
+    with transaction.atomic():
+        made = redeeming.reserve(code=code, buyer=buyer, bought=bought, by=Actor.system("tests"))
+        redeeming.consume(redemption_id=made.pk, at=at, by=Actor.system("tests"))
     Registration.objects.filter(pk=place.pk).update(redemption=made)
     return Redemption.objects.get(pk=made.pk)
 

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from audit.actor import StaffGroup
-from billing import plan_changes, seat_standing, seat_submission, seats, trials
+from billing import plan_changes, seat_following, seat_prices, seat_standing, seat_submission, seats, trials
 from billing.gateway.base import GatewayUnknown
 from billing.gateway.selection import gateway
 from billing.models import Plan, SeatAccount, StripeCommand, Subscription
 from core.errors import InvalidInput, NotFound, PermissionRefused, StepUpRequired
+from core.money import Money
 from organizations import invitation_answers, invitation_links, invitations, members
 from organizations.models import Invitation, Membership
 from sandbox.stripe.server import Sandbox
@@ -74,6 +75,48 @@ class TestNumbers:
 
         assert seat_standing.numbers(keys) == {key: (one.used, one.included, one.billed) for key, one in zip(keys, each, strict=True)}
         assert (each[0].used, each[0].billed, each[1].included) == (3, 2, 4)
+
+
+class TestPreview:
+    def test_is_stripes_own_word_where_it_can_be_asked(self, people: Personas, made: Subscription, sandbox: Sandbox) -> None:
+        key, provider = people.organization.pk, seats.Seats()
+        asked = provider.preview(organization_id=key, role="organizer", outside=True)
+        assert (asked.is_counted, asked.missing, asked.is_by_stripe, asked.per) == (True, 1, True, "month")
+        assert asked.due_now is not None
+        assert 12_800 < asked.due_now.amount <= 12_900
+        assert asked.price is not None
+        assert asked.price.amount == 12_900
+
+        sandbox.control.fault("rate_limit", method="POST", path="/v1/invoices/create_preview")
+        by_rule = provider.preview(organization_id=key, role="organizer", outside=True)
+        assert (by_rule.is_by_stripe, by_rule.missing) == (False, 1)
+        price = seat_standing.of(key).price
+        assert price is not None
+        assert seat_prices.ask(made, price, after=made.seat_quantity) == seat_prices.Share(Money(0, "USD"), by_stripe=True)
+
+    def test_says_why_none_can_be_bought(self, people: Personas, team: Plan) -> None:
+        key = people.organization.pk
+        asked = seats.Seats().preview(organization_id=key, role="organizer", count=3)
+        assert (asked.missing, asked.price) == (3, None)
+        assert "choose a plan with seats first" in asked.why
+        assert seats.Seats().preview(organization_id=key, role="instructor").is_counted is False
+        with pytest.raises(LookupError):
+            seats.share_of(seat_standing.of(key), more=1)
+
+
+class TestFollowing:
+    def test_tells_stripe_again_where_it_bills_another_number(self, people: Personas, made: Subscription) -> None:
+        before = account(people)
+        Subscription.objects.filter(pk=made.pk).update(seat_quantity=5)
+        seat_following.follow(organization_id=people.organization.pk)
+        assert account(people).version == before.version + 1
+        assert str(before) == f"{before.used} used, {before.number} billed"
+
+    def test_is_not_misled_by_an_answer_to_another_version(self, people: Personas, made: Subscription) -> None:
+        before = account(people).pushed_version
+        seat_submission.answered(organization_id=people.organization.pk, version=99)
+        assert account(people).pushed_version == before
+        assert seats.SeatsInUse(2).details == {"needed": 2}
 
 
 class TestReserve:
