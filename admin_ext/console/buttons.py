@@ -90,36 +90,28 @@ def _answer(button: Button, admin: Any, request: HttpRequest, object_id: str) ->
     if obj is None or not admin.has_view_permission(request, obj):
         raise Http404
     back = change_url(admin.admin_site.name, button.leads_to(obj) if button.leads_to else obj) or request.path
+    actor = admin.actor(request)
+    organization_id, responsible_id = admin.owner_of(obj)
+    try:  # before anything is typed, and before what was typed is looked at: a form may show what its fields would do to whom
+        require(actor, button.permission, organization_id, responsible_id=responsible_id)
+    except refusals.REFUSALS as refusal:
+        return refusals.sentence(request, refusal, back=back)
     if request.method != "POST":
-        return _opened(button, admin, request, obj, back)
+        form = button.form_class(request=request, obj=obj, actor=actor, token=tokens.issue())
+        return _dialog(button, admin, request, form, back, gone="" if button.possible(obj) else button.gone)
     token = request.POST.get("token", "")
-    form = button.form_class(request=request, obj=obj, actor=admin.actor(request), token=token, data=request.POST, files=request.FILES)
+    form = button.form_class(request=request, obj=obj, actor=actor, token=token, data=request.POST, files=request.FILES)
     if not form.is_valid():
         return _dialog(button, admin, request, form, back)
     return _run(button, admin, request, obj, form, back)
 
 
-def _opened(button: Button, admin: Any, request: HttpRequest, obj: Any, back: str) -> HttpResponse:
-    """The empty dialog, or the reason why there is none; the second factor is asked for before anything is typed."""
-    actor = admin.actor(request)
-    organization_id, responsible_id = admin.owner_of(obj)
-    try:
-        require(actor, button.permission, organization_id, responsible_id=responsible_id)
-    except refusals.REFUSALS as refusal:
-        return refusals.sentence(request, refusal, back=back)
-    form = button.form_class(request=request, obj=obj, actor=actor, token=tokens.issue())
-    return _dialog(button, admin, request, form, back, gone="" if button.possible(obj) else button.gone)
-
-
 def _run(button: Button, admin: Any, request: HttpRequest, obj: Any, form: Dialog, back: str) -> HttpResponse:
-    actor = admin.actor(request)
-    organization_id, responsible_id = admin.owner_of(obj)
     try:
-        require(actor, button.permission, organization_id, responsible_id=responsible_id)
         if not tokens.spend(form.token):
             messages.info(request, "This dialog was already submitted; nothing was done a second time.")
             return refusals.go(request, back)
-        made = button.operation(**{button.id_argument: obj.pk}, **form.values(), by=actor)
+        made = button.operation(**{button.id_argument: obj.pk}, **form.values(), by=form.actor)
     except InvalidInput as refusal:
         if refusal.field in form.fields:
             form.add_error(refusal.field, str(refusal))

@@ -1,4 +1,4 @@
-"""The door, in a browser on a telephone: ten people by ticket and one by name, the connection lost and found; a rule changed knowingly."""
+"""The door, in a browser on a telephone: ten people by their tickets and one by name, the connection lost; and a rule changed knowingly."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal

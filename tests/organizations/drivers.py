@@ -124,7 +124,7 @@ _PEOPLE = b"email,role\r\nnew@example.org,organizer\r\n"
 _CODES = b"code,kind,value\r\nAUTUMN,percent,5\r\n"
 _ADA = encode("reg", ADA)
 _PRESENT = b"email,name\r\nada@example.org,Ada Lovelace\r\n"
-_RULE = {"completion_rule": "all_sessions", "credits": "1", "credit_hour_minutes": "60", "credit_step": "0.25", "credit_rounding": "down"}
+_RULE = {"completion_rule": "all_sessions", "credits": "0", "credit_hour_minutes": "60", "credit_step": "0.50", "credit_rounding": "down"}
 _COUNTS = {"attendance_percent": "50", "kind": "live", "is_mandatory": "on", "is_published": "on"}
 _GRANT = {"decision": "grant", "reason": "Was there all day"}
 _NEW = {"email": "new@example.org", "role": "instructor"}
@@ -184,7 +184,7 @@ BUTTONS = {
         lambda: {"title": "Renamed"},
     ),
     "events.session:remove_session": Press("event.manage"),
-    "events.event:completion": Press("event.manage", _RULE, lambda: {"credits": Decimal(1)}),
+    "events.event:completion": Press("event.manage", _RULE, lambda: {"credit_step": Decimal("0.50")}),
     "events.event:recalculate": Press("attendance.manage"),
     "events.session:counts": Press("event.manage", _COUNTS, lambda: {"attendance_percent": 50}),
     "events.session:attendance_file": Press(
