@@ -97,7 +97,8 @@ def undo_check_in(request: HttpRequest, event_id: EventId, check_in_id: CheckInI
 
 
 def _with_names(made: CheckIn) -> CheckIn:
-    return CheckIn.objects.select_related("registration", "session").get(pk=made.pk)
+    found: CheckIn = CheckIn.objects.select_related("registration", "session").get(pk=made.pk)
+    return found
 
 
 @router.get(

@@ -53,7 +53,7 @@ class _RuleDialog(Dialog):
             return values
         self.effect = found
         if found.affected and values.get("seal") != found.seal:
-            self.data = {**self.data.dict(), "seal": found.seal}  # the next time it is confirmed
+            self.data = {**self.data, "seal": found.seal}  # the next time it is confirmed
             self.add_error(None, " ".join(["Look at who, then confirm.", *self.told(found)]))
         return values
 

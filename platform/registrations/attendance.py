@@ -111,7 +111,7 @@ def withdraw(*, registration_id: UUID, by: Actor, session_id: UUID | None = None
 
 
 def _withdrawn(place: Registration, session_id: UUID | None) -> AttendanceOverride | None:
-    former = place.overrides.filter(session_id=session_id, withdrawn_at=None).select_related("session").first()
+    former = place.overrides.filter(session=session_id, withdrawn_at=None).select_related("session").first()
     if former is not None:
         former.withdrawn_at = timezone.now()
         former.save(update_fields=["withdrawn_at", "updated_at"])

@@ -212,7 +212,8 @@ def _remember(line: AttendanceLine, place: Registration, by: Actor) -> None:
 
 
 def _visible(line_id: UUID, by: Actor) -> AttendanceLine:
-    line = AttendanceLine.objects.visible_to(by).select_related("session__event", "registration__event").filter(pk=line_id).first()
+    rows = AttendanceLine.objects.visible_to(by).select_related("session__event", "registration__event")
+    line: AttendanceLine | None = rows.filter(pk=line_id).first()
     if line is None:
         raise NotFound("line")
     event = line.session.event

@@ -146,7 +146,7 @@ def undo(*, check_in_id: UUID, by: Actor, event_id: UUID | None = None) -> Check
     if seen is None or (event_id is not None and seen.registration.event_id != event_id):
         raise NotFound("check-in")
     place = places.locked(seen.registration_id, by)
-    made = CheckIn.objects.select_related("session").get(pk=seen.pk)  # read again under the lock: another desk may have undone it
+    made: CheckIn = CheckIn.objects.select_related("session").get(pk=seen.pk)  # read again under the lock: another desk may have undone it
     if made.undone_at is not None:
         raise CheckInUndone
     take_back(made, place=place, by=by)

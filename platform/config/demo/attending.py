@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from config.demo.copying import copy_rows
 from config.demo.ids import key
@@ -23,7 +24,7 @@ def write(events: Sequence[Event], sales: Sequence[Sale]) -> None:
         jobs.enqueue(verdicts.recompute, event_id=event_id, after=None)
 
 
-def _stays(sales: Sequence[Sale], sessions: dict[object, Session]) -> Iterator[AttendanceInterval]:
+def _stays(sales: Sequence[Sale], sessions: dict[UUID, Session]) -> Iterator[AttendanceInterval]:
     for number, sale in enumerate(sales):
         session, share = sessions.get(sale.event.pk), _SHARES[number % len(_SHARES)]
         if session is None or sale.registration is None or sale.place != Registration.State.CONFIRMED or not share:
