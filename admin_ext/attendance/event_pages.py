@@ -62,7 +62,7 @@ class EventPages(_Base):
             now = None
         context = {
             "event": event,
-            "sessions": [(one, local_times.span(one.starts_at, one.ends_at, event.time_zone), one == now) for one in sessions],
+            "sessions": [(one, f"{local_times.in_zone(one.starts_at, event.time_zone):%a %d %b, %H:%M}", one == now) for one in sessions],
             "back": change_url(self.admin_site.name, event),
             "api": reverse("api:check_in", args=[event.public_id]),
         }

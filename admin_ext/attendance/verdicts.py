@@ -26,7 +26,7 @@ _COMPLETED = export.Column(
 
 class VerdictAdmin(ConsoleModelAdmin):
     view_permission = Permission.REGISTRATION_VIEW
-    list_display = ["person", "email", "event_link", "completed", "credits", "sessions_counted", "minutes", "why", "worked_out"]
+    list_display = ["name", "email", "event_link", "completed", "credits", "sessions_counted", "minutes", "why", "worked_out"]
     list_filter = [("event", filters.RelatedFilter), ("is_eligible", filters.YesNo), ("updated_at", filters.MomentRange)]
     autocomplete_filters = ("event",)
     list_select_related = ["registration", "event"]
@@ -45,14 +45,28 @@ class VerdictAdmin(ConsoleModelAdmin):
     )
     empty_sentence = "Who earned what appears here once an event has begun, or somebody's attendance is recorded."
     number = columns.number("Outcome")
-    person, email = columns.link("registration", "Person", shown="name"), columns.text("registration.email", "Email")
+    name, email = columns.text("registration.name", "Person"), columns.text("registration.email", "Email")
+    person = columns.link("registration", "Registration", shown="name")
     event_link = columns.link("event", "Event")
     worked_out = columns.moment("updated_at", "Worked out", zone="event.time_zone")
     why = columns.joined("reasons", "Why or why not")
     fieldsets = [
         (
             None,
-            {"fields": ["completed", "person", "event_link", "credits", "sessions_counted", "minutes", "why", "worked_out", "number"]},
+            {
+                "fields": [
+                    "completed",
+                    "person",
+                    "email",
+                    "event_link",
+                    "credits",
+                    "sessions_counted",
+                    "minutes",
+                    "why",
+                    "worked_out",
+                    "number",
+                ]
+            },
         )
     ]
 

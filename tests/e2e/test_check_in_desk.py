@@ -9,7 +9,7 @@ from django.core.cache import cache
 from playwright.sync_api import Page, expect
 
 from events.models import Event
-from registrations import cancellation, guest_links, tickets
+from registrations import cancellation, guest_links, tickets, verdicts
 from registrations.models import CheckIn, Registration
 from tests.admin_ext.conftest import sign_in
 from tests.e2e.conftest import accessibility_findings, screenshot
@@ -115,6 +115,9 @@ def test_a_rule_is_changed_knowing_who_gains(address: str, new_page: NewPage) ->
     ada = place_at(event, name="Ada Lovelace")
     stay(ada, parts(event)[0], 60)
     page = window(new_page, address, people, width=1280)
+    page.goto(f"{address}/console/registrations/registration/{ada.public_id}/change/")
+    expect(page.locator("#content")).to_contain_text("1 of 2 required sessions. “Part 2” missing: not attended.")
+    looked_at(page, "why-not")
     page.goto(f"{address}/console/events/event/{event.public_id}/completion/")
     page.check("input[value=min_sessions_count]")
     page.locator("input[name=completion_value]").press_sequentially("1")
@@ -124,6 +127,10 @@ def test_a_rule_is_changed_knowing_who_gains(address: str, new_page: NewPage) ->
     page.get_by_role("button", name="Change the rule").click()
     page.wait_for_url("**/change/")
     assert Event.objects.get(pk=event.pk).completion_rule == "min_sessions_count"
+    verdicts.recompute(event_id=event.pk)
+    page.get_by_role("link", name="Who earned what").click()
+    expect(page.locator("#content")).to_contain_text("1 of 1 required session.")
+    looked_at(page, "who-earned-what")
 
 
 def test_a_guest_sees_the_ticket_and_what_counts(address: str, new_page: NewPage) -> None:
