@@ -205,11 +205,12 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
         return history.page(self, request, obj)
 
     def own_page(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-        """A page of this admin class that is neither a list nor an object. Raises PermissionDenied."""
+        """A page of this admin class that is neither a list nor an object; its title heads it. Raises PermissionDenied."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         request.current_app = self.admin_site.name
-        return TemplateResponse(request, template, {**self.admin_site.each_context(request), "title": title, "opts": self.opts, **context})
+        own = {"title": title, "own_heading": title, "opts": self.opts}
+        return TemplateResponse(request, template, {**self.admin_site.each_context(request), **own, **context})
 
     # --- lists ------------------------------------------------------------------------------------------------------------------------
 

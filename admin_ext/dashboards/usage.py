@@ -27,11 +27,15 @@ _MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """What one organization has used. standing: None where it has no plan; plans_url: where a larger one is chosen, by who may."""
+    """What one organization has used. standing: None where it has no plan; plans_url: where a larger one is chosen, by who may.
+
+    seats_url: where further seats are bought, by who may, of a plan that sells some.
+    """
 
     standing: Standing | None
     rows: list[Used]
     plans_url: str | None
+    seats_url: str | None = None
 
 
 def page(admin: Any, request: HttpRequest) -> HttpResponse:
@@ -65,13 +69,15 @@ def bars(actor: Actor, organization: Organization, site: str) -> Bars:
     found = standing.of(visible(Grant, actor).filter(organization_id=organization.pk), at=timezone.now()).get(organization.pk)
     may_choose = allows(actor, Permission.SUBSCRIPTION_VIEW, organization.pk) and site != "admin"
     plans_url = reverse("admin:billing_plan_compare", current_app=site) if may_choose else None
-    return Bars(found, [*(found.counted if found else ()), *_seats(organization)], plans_url)
+    seats = seat_standing.of(organization.pk)
+    may_buy = seats.price is not None and not seats.why and allows(actor, Permission.SUBSCRIPTION_MANAGE, organization.pk)
+    seats_url = change_url(site, organization) if may_buy else None
+    return Bars(found, [*(found.counted if found else ()), _seats(seats)], plans_url, seats_url)
 
 
-def _seats(organization: Organization) -> list[Used]:
+def _seats(found: seat_standing.Standing) -> Used:
     """Members and invitations in roles that take a seat, of those that may be used now."""
-    found = seat_standing.of(organization.pk)
-    return [Used("seats", "Seats", found.used, max(found.room, found.included + found.billed))]
+    return Used("seats", "Seats", found.used, max(found.room, found.included + found.billed))
 
 
 def url_for(site: str, organization: Organization) -> str | None:

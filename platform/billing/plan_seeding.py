@@ -10,6 +10,8 @@ from billing.models import Plan
 
 BY = Actor.system("plans.seed")
 type Prices = dict[tuple[str, str], int]
+# Whoever organizes attends as well: a paid plan takes nothing away.
+_FOR_EVERYBODY = "Places at events\nYour own certificates"
 
 # values of the plan, and its prices in cents of a dollar by (kind, interval)
 _PLANS: tuple[tuple[dict[str, Any], Prices], ...] = (
@@ -19,7 +21,7 @@ _PLANS: tuple[tuple[dict[str, Any], Prices], ...] = (
             "audience": "user",
             "trial_days": 0,
             "description": "For people who attend.",
-            "features": "Places at events\nYour own certificates",
+            "features": _FOR_EVERYBODY,
         },
         {},
     ),
@@ -31,7 +33,7 @@ _PLANS: tuple[tuple[dict[str, Any], Prices], ...] = (
             "events_per_month": 30,
             "certificates_per_month": 500,
             "attendees_per_event": 500,
-            "features": "Paid events\nPayouts",
+            "features": f"{_FOR_EVERYBODY}\nPaid events\nPayouts",
         },
         {("base", "month"): 4_900, ("base", "year"): 49_000},
     ),
@@ -42,7 +44,7 @@ _PLANS: tuple[tuple[dict[str, Any], Prices], ...] = (
             "description": "For one person who teaches courses.",
             "courses_per_month": 30,
             "certificates_per_month": 500,
-            "features": "Payouts",
+            "features": f"{_FOR_EVERYBODY}\nPayouts",
         },
         {("base", "month"): 4_900, ("base", "year"): 49_000},
     ),
@@ -55,7 +57,7 @@ _PLANS: tuple[tuple[dict[str, Any], Prices], ...] = (
             **dict.fromkeys(("events_per_month", "courses_per_month", "certificates_per_month")),
             "attendees_per_event": 2_000,
             "seats_included": 1,
-            "features": "Paid events\nPayouts\nSeveral members\nInstructors free",
+            "features": f"{_FOR_EVERYBODY}\nPaid events\nPayouts\nSeveral members\nInstructors free",
         },
         {("base", "month"): 19_900, ("base", "year"): 199_000, ("seat", "month"): 12_900, ("seat", "year"): 129_000},
     ),

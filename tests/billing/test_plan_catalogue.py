@@ -44,6 +44,11 @@ class TestSeed:
             ("organization", "seat", "year"): 129_000,
         }
 
+    def test_takes_from_nobody_who_pays_what_attending_gives(self) -> None:
+        plan_seeding.seed()
+        for each in Plan.objects.all():
+            assert {"Places at events", "Your own certificates"} <= set(each.features.splitlines()), each.name
+
     def test_leaves_what_finance_changed(self) -> None:
         plan_seeding.seed()
         solo = Plan.objects.get(code="organizer")

@@ -169,6 +169,8 @@ def subscribe(page: Page, product: Product, north: Organization) -> None:
     follow(page, page.get_by_role("button", name="Card, invoices and end at Stripe"))
     follow(page, page.get_by_role("link", name="Go back"))
     expect(page.get_by_text("You are back from Stripe")).to_be_visible()
+    expect(page.get_by_text("It is subscribed to: the first charge follows then.")).to_be_visible()
+    expect(page.get_by_role("link", name="Buy seats")).to_be_visible()
     look(page, "plans-subscribed")
 
 
@@ -200,9 +202,10 @@ def ask_for_a_smaller_plan(page: Page, product: Product, north: Organization) ->
     assert Event.objects.get(pk=event.pk).capacity == 80
     page.goto(product.address + PLANS)
     follow(page, smaller)
-    expect(page.get_by_text("Small team follows on")).to_be_visible()
+    expect(page.get_by_text("Small team follows with the next period")).to_be_visible()
     look(page, "smaller-plan-follows")
     follow(page, page.get_by_role("button", name="Keep the plan after all"))
     assert PlanChange.objects.get().state == PlanChange.State.UNDONE
     page.goto(f"{product.address}/console/entitlements/allowance/usage/")
+    expect(page.get_by_role("heading", name="Usage")).to_be_visible()
     look(page, "usage")
