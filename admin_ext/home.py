@@ -16,6 +16,7 @@ from billing.models import ConnectedAccount, Discrepancy, Dispute, InboundEvent,
 from core.models import Job
 from events.models import Event
 from notifications.models import Message
+from organizations.models import Organization
 from organizations.permissions import Permission, allows
 
 MOST = 1000
@@ -28,7 +29,7 @@ class WorkQueue:
     title: str
     model: type[Any]
     permission: Permission
-    rows: Callable[[QuerySet[Any]], QuerySet[Any]]
+    rows: Callable[[Any], QuerySet[Any]]
     query: str
     empty: str
     since: str = "created_at"
@@ -186,6 +187,14 @@ QUEUES = (
         lambda rows: rows.filter(state=Message.State.FAILED),
         "state__exact=failed",
         "Every message was sent.",
+    ),
+    WorkQueue(
+        "Organizations without an admin",
+        Organization,
+        Permission.ADMIN_GRANT,
+        lambda rows: rows.without_admin(),
+        "admins=none",
+        "Every organization has an admin whose account works.",
     ),
     WorkQueue(
         "Draft events",

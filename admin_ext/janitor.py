@@ -24,6 +24,7 @@ from billing.models import (
     TransferReversal,
 )
 from core.models import Job
+from organizations.models import OrganizationExport
 from registrations.models import Registration
 
 _DONE = 30
@@ -34,6 +35,7 @@ HANDS = (
     "billing.sweep",
     "disputes.submit",
     "disputes.sweep",
+    "organizations.exports",
     "payouts.schedule",
     "payouts.submit",
     "payouts.sweep",
@@ -102,6 +104,7 @@ IN_FLIGHT: tuple[InFlight, ...] = (
         since="run_after",
     ),
     InFlight("Reconciliations", ReconciliationRun, ("queued", "running"), _HOURS[6], "billing.reconciliation.runs.nightly"),
+    InFlight("Exports of organizations", OrganizationExport, ("queued",), _HOURS[6], "organizations.exports.sweep", since="created_at"),
     InFlight("Jobs", Job, ("queued", "running"), _MINUTES[15], "core.jobs.sweep", since="run_after"),
 )
 

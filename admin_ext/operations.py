@@ -155,7 +155,7 @@ class MessageAdmin(ConsoleModelAdmin):
 
     @admin.display(description="Text")
     def text_shown(self, obj: Message) -> str:
-        return "Not shown: it holds a key to the account." if obj.kind in mails.KEYS else obj.text
+        return "Not shown: it holds a key to the account." if obj.kind in mails.KEYS else obj.text_without_keys
 
 
 class AuditEntryAdmin(ConsoleModelAdmin):

@@ -41,7 +41,7 @@ SMALL = Sizes(
     promo_uses=4,
     refunds=10,
     approvers=4,
-    kills=2,
+    kills=1,
     payout_kills=3,
     hypothesis_examples=50,
     state_machine_examples=8,
@@ -54,7 +54,7 @@ SMALL = Sizes(
     schemathesis_examples=15,
     bulk_rows=120,
     bulk_fault_rows=4,
-    bulk_refunds=100,
+    bulk_refunds=60,
     list_rows=2_000,
     audit_entries=8_000,
 )

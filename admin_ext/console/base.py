@@ -171,6 +171,12 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
         context["seen"] = edits.version_of(obj) if obj is not None else ""
         return cast(TemplateResponse, super().render_change_form(request, context, add, change, form_url, obj))
 
+    @property
+    def buttons(self) -> list[str]:
+        """Names of all buttons of an object's page, whatever group they stand in."""
+        names: list[str] = self._extract_action_names(self.actions_detail)
+        return names
+
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Only what can be done to this object now, by this person."""
         obj = self.get_object(request, str(object_id))
@@ -253,7 +259,7 @@ class ConsoleModelAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         def named(entry: Any) -> str:
-            return str(entry[0]) if isinstance(entry, (tuple, list)) else ""
+            return str(entry[0] if isinstance(entry, (tuple, list)) else entry.parameter_name)
 
         return [entry for entry in super().get_list_filter(request) if self.on_staff_site or named(entry) not in self.organizer_hides]
 

@@ -29,6 +29,7 @@ class BulkKind:
     plan(obj, values, by) raises a refusal where the row would be refused. apply(item, values, by) makes the
     operation's one call and returns what to say of it. undo: how to take it back, or that it cannot be.
     plans_outside: plan asks somebody outside, so it is called for each row by itself, with no transaction open.
+    beside(obj, values, planned): after plan, raises a refusal where the row cannot be done once the planned ones of the run are.
     """
 
     name: str
@@ -41,6 +42,7 @@ class BulkKind:
     rows: Callable[[QuerySet[Any], Actor], QuerySet[Any]] = lambda rows, by: rows
     form_class: type[forms.Form] | None = None
     plans_outside: bool = False
+    beside: Callable[[Any, dict[str, Any], QuerySet[BulkItem]], None] | None = None
 
 
 _kinds: dict[str, BulkKind] = {}

@@ -169,7 +169,7 @@ def _plan_outside(run_id: UUID) -> bool:
     if item is None:
         return False
     kind, by = kind_of(run.kind), acting(run)
-    _plan_item(kind, item, kind.rows(visible(kind.model, by), by).filter(pk=item.object_id).first(), run.values, by)
+    _plan_item(kind, item, kind.rows(visible(kind.model, by), by).filter(pk=item.object_id).first(), run, by)
     with transaction.atomic():
         if run.items.select_for_update().filter(pk=item.pk, state=BulkItem.State.SELECTED).exists():  # no other worker was quicker
             item.save(update_fields=_PLANNED)
@@ -190,17 +190,22 @@ def _plan_batch(run_id: UUID) -> bool:
         return False
     found = kind.rows(visible(kind.model, by), by).in_bulk([item.object_id for item in items])
     for item in items:
-        _plan_item(kind, item, found.get(item.object_id), run.values, by)
-    BulkItem.objects.bulk_update(items, _PLANNED)
+        _plan_item(kind, item, found.get(item.object_id), run, by)
+        if kind.beside is not None:
+            item.save(update_fields=_PLANNED)  # the next row counts it
+    if kind.beside is None:
+        BulkItem.objects.bulk_update(items, _PLANNED)
     return True
 
 
-def _plan_item(kind: BulkKind, item: BulkItem, obj: Any, values: dict[str, Any], by: Actor) -> None:
+def _plan_item(kind: BulkKind, item: BulkItem, obj: Any, run: BulkRun, by: Actor) -> None:
     if obj is None:
         item.refuse(label=str(item.object_id), why="It does not exist any more, or you may not see it.")
         return
     try:
-        planned: Plan = kind.plan(obj, values, by)
+        planned: Plan = kind.plan(obj, run.values, by)
+        if kind.beside is not None:
+            kind.beside(obj, run.values, run.items.filter(state=BulkItem.State.PLANNED))
     except REFUSALS as refusal:
         item.refuse(label=str(obj), why=in_words(refusal))
     else:

@@ -80,6 +80,11 @@ def operation_button(
     return view
 
 
+def group(title: str, *names: str) -> dict[str, Any]:
+    """Buttons that stand below one opener in the header of an object's page; without any that is offered there is no opener."""
+    return {"title": title, "items": list(names)}
+
+
 def _answer(button: Button, admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     obj = admin.get_object(request, object_id)
     if obj is None or not admin.has_view_permission(request, obj):

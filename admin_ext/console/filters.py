@@ -119,5 +119,18 @@ class Parked(DropdownFilter):  # type: ignore[misc]
         return dead.exclude(**ours) if self.value() == "yes" else dead.filter(**ours)
 
 
+class Admins(DropdownFilter):  # type: ignore[misc]
+    """Organizations that nobody can act for any more, whose admins' accounts work no longer."""
+
+    title, parameter_name = "admins", "admins"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("none", "None whose account works")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        rows: Any = queryset
+        return rows.without_admin() if self.value() == "none" else rows  # type: ignore[no-any-return]
+
+
 class Choice(ChoicesDropdownFilter):  # type: ignore[misc]
     """One of a column's few values."""

@@ -36,6 +36,11 @@ def _with_people(rows: QuerySet[Any], by: Actor) -> QuerySet[Any]:
     return rows.select_related("user", "organization")
 
 
+def _an_admin_remains(membership: Membership, values: dict[str, Any], planned: QuerySet[BulkItem]) -> None:
+    """Each admin alone could go; all of them together could not."""
+    members.require_another_admin(membership, gone=Membership.objects.filter(pk__in=planned.values("object_id")))
+
+
 def _plan_role(membership: Membership, values: dict[str, Any], by: Actor) -> Plan:
     members.require_changeable(membership, values["role"], by=by)
     return Plan(f"From {membership.get_role_display()} to {Role(values['role']).label}")
@@ -80,6 +85,7 @@ CHANGE_ROLES = register(
         undo="To take it back, select the same people and give them their former role.",
         rows=_with_people,
         form_class=RolesTogether,
+        beside=_an_admin_remains,
     )
 )
 REMOVE = register(
@@ -93,5 +99,6 @@ REMOVE = register(
         undo="There is no undo: the people can be invited anew, what they hosted stays with who took over.",
         rows=_with_people,
         form_class=RemoveTogether,
+        beside=_an_admin_remains,
     )
 )

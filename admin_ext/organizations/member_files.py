@@ -36,6 +36,10 @@ def _plan(line: InvitationLine, values: dict[str, Any], by: Actor) -> Plan:
     return Plan(f"Invite as {role.label}")
 
 
+def _room_for_all(line: InvitationLine, values: dict[str, Any], planned: QuerySet[BulkItem]) -> None:
+    invitation_files.require_room(line, before=planned.count())
+
+
 def _apply(item: BulkItem, values: dict[str, Any], by: Actor) -> str:
     made = invitation_files.invite(line_id=item.object_id, by=by)
     return f"{made.public_id}: invited"
@@ -51,5 +55,6 @@ INVITE_LINES = register(
         apply=_apply,
         undo="To take it back, select the invitations in their list and revoke them: a mail that has gone out cannot be called back.",
         rows=_with_organization,
+        beside=_room_for_all,
     )
 )

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from admin_ext.billing.subscriptions import START_TRIAL
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
-from admin_ext.console.buttons import operation_button
+from admin_ext.console.buttons import group, operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
 from admin_ext.console.urls import list_url
@@ -31,7 +31,8 @@ class OrganizationAdmin(ConsoleModelAdmin):
     edit_permission = Permission.ORGANIZATION_EDIT
     edit_fields = ("name", "description", "website", "brand_color", "is_public", "country", "legal_name", "address", "tax_id")
     list_display = ["name", "kind", "country", "is_active", "organizer_scope", "created"]
-    list_filter = [("kind", filters.Choice), ("is_public", filters.YesNo), ("created_at", filters.MomentRange)]
+    list_filter = [("kind", filters.Choice), ("is_public", filters.YesNo), filters.Admins, ("created_at", filters.MomentRange)]
+    organizer_hides = ("admins",)
     search_fields = ["name", "slug"]
     empty_sentence = "Organizations appear here when they are created."
     number, created = columns.number(), columns.moment("created_at", "Created", sortable=True)
@@ -44,17 +45,10 @@ class OrganizationAdmin(ConsoleModelAdmin):
     ]
 
     actions_detail = [
-        "invite",
-        "invite_file",
-        "import_codes",
-        "set_up_payouts",
-        "start_trial",
-        "set_logo",
-        "remove_logo",
-        "grant_admin",
-        "act_for",
-        "export",
-        "close",
+        group("People", "invite", "invite_file", "grant_admin"),
+        group("Profile", "set_logo", "remove_logo"),
+        group("Money", "start_trial", "set_up_payouts", "import_codes"),
+        group("More", "act_for", "export", "close"),
     ]
     start_trial, import_codes = START_TRIAL, code_bulk.IMPORT
     grant_admin = operation_button(
@@ -161,9 +155,9 @@ class OrganizationAdmin(ConsoleModelAdmin):
         name="export",
         id_argument="organization_id",
         label="Export everything…",
-        done="The export is being made; you get a link by mail when it is ready.",
+        done="The export is being made; whoever asked for it gets a link by mail, after the end the admins that there were.",
         permission=Permission.ORGANIZATION_CLOSE,
-        shows=lambda organization: organization.is_active,
+        shows=lambda organization: organization.is_active or exports.last_that_failed(organization) is not None,
         explain="One file with tables of events, registrations, payments, refunds, payouts and members. The link works for thirty days.",
         gone="This organization is closed; its export was mailed to its admins.",
         submit="Make the export",

@@ -42,3 +42,13 @@ class OfferAdminDialog(Dialog):
 
     def explain(self) -> list[str]:
         return ["The person gets a mail and answers within seven days. Nothing changes before they accept."]
+
+
+class UnlockDialog(Dialog):
+    reason = forms.CharField(label="Reason", max_length=2000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+
+    def explain(self) -> list[str]:
+        return [
+            "Somebody typed this account's password or code wrongly too often: its person, or a stranger who guesses.",
+            "Lifting the lock lets both go on. Write how you know that it is this person who asks.",
+        ]

@@ -2,12 +2,19 @@
 
 from typing import Any
 
+from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 
+from accounts import sign_in_locks
+from accounts.models import User
+from admin_ext import unlocking
 from admin_ext.console import columns, filters
 from admin_ext.console.base import ConsoleModelAdmin
+from admin_ext.console.buttons import operation_button
 from admin_ext.console.panels import Panel
 from admin_ext.console.scope import visible
+from admin_ext.organizations.staff_dialogs import UnlockDialog
 from organizations.models import Membership
 from organizations.permissions import Permission
 
@@ -22,7 +29,27 @@ class UserAdmin(ConsoleModelAdmin):
     number, created = columns.number(), columns.moment("created_at", "Signed up", sortable=True)
     last_seen = columns.moment("last_login", "Last sign-in")
     groups_shown = columns.joined("staff_groups", "Staff groups")
-    fieldsets = [(None, {"fields": ["email", "name", "groups_shown", "time_zone", "is_active", "last_seen", "created", "number"]})]
+    fieldsets = [
+        (None, {"fields": ["email", "name", "groups_shown", "time_zone", "is_active", "locked", "last_seen", "created", "number"]})
+    ]
+    actions_detail = ["unlock"]
+    unlock = operation_button(
+        unlocking.unlock,
+        name="unlock",
+        id_argument="user_id",
+        label="Lift the sign-in lock…",
+        done="Lifted; the person can try again at once.",
+        permission=Permission.USER_UNLOCK,
+        shows=lambda user: sign_in_locks.locked_until(user) is not None,
+        form_class=UnlockDialog,
+        gone="This account is not locked.",
+        submit="Lift the lock",
+    )
+
+    @admin.display(description="Sign-in lock")
+    def locked(self, obj: User) -> Any:
+        until = sign_in_locks.locked_until(obj)
+        return format_html("Locked until {}, after too many failed sign-ins", columns.as_moment(until)) if until else "None"
 
     def panels(self, request: HttpRequest, obj: Any) -> list[Panel]:
         site = self.admin_site.name

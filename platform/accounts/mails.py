@@ -26,11 +26,13 @@ class UnknownMail(LookupError):
 def send(prefix: str, to: str, given: dict[str, Any]) -> None:
     """Queue the mail that allauth calls `prefix`. Raises UnknownMail."""
     if prefix in _CODE:
-        delivery.queue(kind="account_code", to=to, context={"code": given["code"]})
+        delivery.queue(kind="account_code", to=to, context={"code": given["code"]}, opens=given["code"])
     elif prefix == "account/email/password_reset_key":
-        delivery.queue(kind="account_password_reset", to=to, context={"link": given["password_reset_url"]})
+        delivery.queue(
+            kind="account_password_reset", to=to, context={"link": given["password_reset_url"]}, opens=given["password_reset_url"]
+        )
     elif prefix == "account/email/account_already_exists":
-        delivery.queue(kind="account_exists", to=to, context={"link": given["password_reset_url"]})
+        delivery.queue(kind="account_exists", to=to, context={"link": given["password_reset_url"]}, opens=given["password_reset_url"])
     elif prefix == "account/email/unknown_account":
         delivery.queue(kind="account_unknown", to=to, context={"link": given["signup_url"]})
     elif prefix in _NOTICES:

@@ -30,6 +30,7 @@ def _about_payment(payment: Payment) -> dict[str, Any]:
 
 
 def _to_payer(kind: str, payment: Payment, context: dict[str, Any], *, dedupe_key: str, related: Payment | Refund) -> None:
+    link = str(context.get("link", ""))
     delivery.queue(
         kind=kind,
         to=payment.email,
@@ -38,6 +39,7 @@ def _to_payer(kind: str, payment: Payment, context: dict[str, Any], *, dedupe_ke
         organization_id=payment.organization_id,
         related=related,
         dedupe_key=dedupe_key,
+        opens=link if "key=" in link else "",
     )
 
 

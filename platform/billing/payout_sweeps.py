@@ -14,7 +14,6 @@ from core import jobs
 BY = Actor.system("payouts.sweep")
 _WAITS_FOR = timedelta(minutes=10)
 _ASKED_EVERY = timedelta(hours=6)
-_MAY_COME_BACK_FOR = timedelta(days=10)  # a bank returns what it cannot book within five working days
 _BATCH = 200
 State = PayoutRequest.State
 
@@ -34,7 +33,7 @@ def payouts_under_way() -> None:
         if not sweeps.has_open_job(recovery.recover, organization_id=whose, currency=reversal.currency):
             jobs.enqueue(recovery.recover, organization_id=whose, currency=reversal.currency)
     in_transit = Q(state=State.IN_TRANSIT)
-    just_paid = Q(state=State.PAID, paid_at__gt=now - _MAY_COME_BACK_FOR)
+    just_paid = Q(state=State.PAID, paid_at__gt=now - PayoutRequest.MAY_COME_BACK_FOR)
     at_stripe = PayoutRequest.objects.filter(in_transit | just_paid, updated_at__lt=now - _ASKED_EVERY)
     sweeps.each(at_stripe.order_by("updated_at")[:_BATCH], _read_payout)
 

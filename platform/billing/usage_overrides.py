@@ -10,6 +10,7 @@ from core.errors import NotFound
 from entitlements import usage
 from entitlements.models import Allowance
 from organizations.permissions import Permission, require
+from organizations.scoping import scoped
 
 
 @transaction.atomic
@@ -18,7 +19,8 @@ def override(*, allowance_id: UUID, limit: int | None, reason: str, by: Actor, u
 
     Raises NotFound, PermissionRefused, StepUpRequired, InvalidInput.
     """
-    allowance = Allowance.objects.visible_to(by).select_related("grant").filter(pk=allowance_id).first()
+    seen = scoped(Allowance.objects.all(), by, Permission.USAGE_VIEW, organization="grant__organization_id")
+    allowance = seen.select_related("grant").filter(pk=allowance_id).first()
     if allowance is None:
         raise NotFound("quota")
     require(by, Permission.QUOTA_OVERRIDE, allowance.grant.organization_id)

@@ -10,7 +10,12 @@ from uuid import uuid4
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-_SECRET = re.compile(r"(sk_(?:test|live)_\w+|whsec_\w+|(?<=[?&]key=)[\w-]{16,}|(?<=[?&]token=)[\w-]{16,}|(?<=[?&]code=)\w{6,})")
+_SECRET = re.compile(
+    r"(sk_(?:test|live)_\w+|whsec_\w+|(?<=[?&]key=)[\w-]{16,}|(?<=[?&]token=)[\w-]{16,}|(?<=[?&]code=)\w{6,}"
+    # in the path, alone or in a page's ?next=
+    r"|(?<=/invitations/)[\w-]{43}(?![\w-])|(?<=%2Finvitations%2F)[\w-]{43}(?![\w-])|(?<=/exports/)[\w-]{43}(?![\w-])"
+    r"|(?<=/password/reset/key/)[\w-]{8,})"
+)
 # Their every call and every process is news to them; what matters of it is in our own lines.
 _TALKATIVE = ("stripe", "django-q", "asyncio", "_granian")
 _ID = re.compile(r"[\w-]{8,64}")

@@ -161,7 +161,7 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_RATE_LIMITS = {
-    "login_failed": "5/15m/key,20/15m/ip",
+    "login_failed": "5/15m/key,10/h/key,20/d/key,20/15m/ip",
     "reset_password": "3/h/key,10/h/ip",
     "signup": "10/h/ip",
     "confirm_email": "3/h/key",
@@ -187,6 +187,7 @@ MFA_RECOVERY_CODE_COUNT = 10
 USERSESSIONS_TRACK_ACTIVITY = False
 # Off in the demo only, where a banner says so; the value is not read from the environment in production.
 SECOND_FACTOR_REQUIRED = not IS_DEMO
+SENT_MAIL_KEEPS_KEYS = not IS_PRODUCTION  # links that work for whoever has them; the demo's mailbox shows them
 STEP_UP_WINDOW = timedelta(minutes=10)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

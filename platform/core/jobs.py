@@ -109,6 +109,12 @@ def enqueue(function: Callable[..., None], *, run_after: datetime | None = None,
     return job
 
 
+def has_open(function: Callable[..., None], **ids: Id) -> bool:
+    """Whether a worker will still run, or runs, `function(**ids)`; False once its job is done or was given up."""
+    wanted = {key: _json_safe(value) for key, value in ids.items()}
+    return Job.objects.filter(name=name_of(function), ids=wanted, state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
+
+
 def enqueue_scheduled(name: str) -> None:
     """What a django-q2 schedule calls: one Job for the task called `name`, so that a clock-driven run is seen like any other.
 
@@ -116,8 +122,7 @@ def enqueue_scheduled(name: str) -> None:
     what gives a lost message back to all the others.
     """
     with transaction.atomic():
-        is_open = Job.objects.filter(name=name, ids={}, state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
-        if name == name_of(sweep) or not is_open:
+        if name == name_of(sweep) or not has_open(_tasks[name].function):
             enqueue(_tasks[name].function)
 
 

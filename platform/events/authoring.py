@@ -12,13 +12,14 @@ from django.utils.text import slugify
 from accounts.models import User
 from audit.actor import Actor
 from audit.recording import record
-from core.errors import DomainError, InvalidInput, NotFound
+from core.errors import DomainError, InvalidInput
 from core.public_ids import uuid7
 from entitlements import usage
 from entitlements.models import Resource
 from events import commitments, field_checks, locking, publishing
 from events.models import Event
-from organizations.models import Membership, Organization
+from organizations import locking as organization_locking
+from organizations.models import Membership
 from organizations.permissions import Permission, require
 
 # Frozen from the first place that is paid or held: people decided on these.
@@ -79,9 +80,7 @@ def create(*, organization_id: UUID, by: Actor, **values: Unpack[NewEvent]) -> E
     Title, starts_at, ends_at and capacity are needed. It counts against the plan's events of this period.
     Raises NotFound, PermissionRefused, InvalidInput, usage.LimitReached, usage.PlanInactive.
     """
-    organization = Organization.objects.visible_to(by).filter(pk=organization_id).first()
-    if organization is None:
-        raise NotFound("organization")
+    organization = organization_locking.locked(organization_id, by)  # nobody closes it, or ends the host's membership, meanwhile
     fields: dict[str, Any] = {**values}
     host_id = fields.pop("host_id", by.user_id)
     require(by, Permission.EVENT_MANAGE, organization.pk, responsible_id=host_id)

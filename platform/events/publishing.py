@@ -66,7 +66,7 @@ def publish(*, event_id: UUID, by: Actor) -> Event:
     Raises NotFound, PermissionRefused, TransitionNotAllowed, usage.PlanInactive and usage.LimitReached where the organization's plan has
     no events or not so many places, ChecklistFailed (all failures).
     """
-    event = locking.locked(event_id, by)
+    event = locking.locked_in_open_organization(event_id, by)
     require(by, Permission.EVENT_MANAGE, event.organization_id, responsible_id=event.host_id)
     at = timezone.now()
     event.publish(at=at)

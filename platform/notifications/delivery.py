@@ -37,10 +37,13 @@ def queue(
     user_id: UUID | None = None,
     organization_id: UUID | None = None,
     dedupe_key: str | None = None,
+    opens: str = "",
 ) -> Message | None:
     """Write the mail and have it sent; in the caller's transaction, so it exists if and only if that commits.
 
     kind: the templates' name. dedupe_key: None is returned, and nothing sent, where a message with it was written before.
+    opens: the link or code in the context that works for whoever has it; no console shows it, and it is taken out of what is kept
+    once the mail has gone.
     Raises TemplateDoesNotExist for an unknown kind.
     """
     message = Message(
@@ -51,6 +54,7 @@ def queue(
         related_type=related._meta.label_lower if related else "",
         related_id=related.pk if related else None,
         dedupe_key=dedupe_key,
+        opens=[opens] if opens else [],
         **rendered(kind, context),
     )
     if not _written(message):
@@ -142,7 +146,11 @@ def _sent(message_id: UUID) -> None:
     message = Message.objects.select_for_update().get(pk=message_id)
     if message.state == Message.State.QUEUED:
         message.send(at=timezone.now())
-        message.save(update_fields=["state", "sent_at", "error", "updated_at"])
+        fields = ["state", "sent_at", "error", "updated_at"]
+        if message.opens and not settings.SENT_MAIL_KEEPS_KEYS:
+            message.forget_keys()
+            fields += ["text", "html", "opens"]
+        message.save(update_fields=fields)
 
 
 @transaction.atomic

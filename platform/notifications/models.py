@@ -4,11 +4,20 @@ from datetime import datetime
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.utils.html import escape
 
 from core.full_text import Words
 from core.models import BaseModel
 from core.state_machine import FSMModelMixin, StateField, StateMachine, transition
 from notifications.querysets import MessageQuerySet
+
+TAKEN_OUT = "[taken out: it opens something for whoever has it]"
+
+
+def without(text: str, keys: list[str]) -> str:
+    for key in sorted(keys, key=len, reverse=True):
+        text = text.replace(key, TAKEN_OUT)
+    return text
 
 
 class Message(FSMModelMixin, BaseModel):
@@ -30,6 +39,7 @@ class Message(FSMModelMixin, BaseModel):
     subject = models.CharField(max_length=300)
     text = models.TextField()
     html = models.TextField()
+    opens = models.JSONField(default=list, help_text="What of the text opens something for whoever has it, and is shown to nobody else.")
     dedupe_key = models.CharField(max_length=200, null=True, unique=True)
     state = StateField(choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -48,6 +58,16 @@ class Message(FSMModelMixin, BaseModel):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def text_without_keys(self) -> str:
+        """The text, with a note instead of every link and code that is the receiver's alone."""
+        return without(self.text, self.opens)
+
+    def forget_keys(self) -> None:
+        """What the text opened cannot be read here any more; it has reached its receiver."""
+        self.text, self.html = without(self.text, self.opens), without(self.html, [escape(one) for one in self.opens])
+        self.opens = []
 
     @transition(field=state, source=State.QUEUED, target=State.SENT, operation="notifications.delivery.deliver")
     def send(self, *, at: datetime) -> None:

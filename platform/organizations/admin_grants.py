@@ -9,7 +9,7 @@ from audit.actor import Actor
 from audit.recording import record
 from core import jobs
 from core.errors import InvalidInput
-from organizations import emails, invitations, locking, members, seating
+from organizations import emails, invitations, locking, members, offer_voiding, seating
 from organizations.models import Membership, Role
 from organizations.permissions import Permission, require
 
@@ -37,6 +37,7 @@ def grant(*, organization_id: UUID, email: str, reason: str, by: Actor) -> Membe
     else:
         membership.role = Role.ADMIN
         membership.save(update_fields=["role", "updated_at"])
+        offer_voiding.void_those_to(membership=membership, by=by)
         seating.release(organization_id=organization.pk, role=before, holder_id=membership.pk, by=by)
     seating.reserve(organization_id=organization.pk, role=Role.ADMIN, holder_id=membership.pk, by=by)
     entry = record(membership, "admin.granted", by=by, before={"role": before}, after={"role": Role.ADMIN}, reason=reason[:2000])

@@ -10,7 +10,7 @@ from audit.actor import Actor, StaffGroup
 from audit.recording import record
 from core import jobs
 from core.errors import DomainError, NotFound
-from organizations import emails, invitations, locking, members, seating
+from organizations import emails, invitations, locking, members, offer_voiding, seating
 from organizations.models import AdminOffer, Membership, Organization, Role
 from organizations.permissions import Permission, require
 
@@ -113,15 +113,7 @@ def withdraw(*, offer_id: UUID, by: Actor) -> AdminOffer:
     offered = AdminOffer.objects.select_for_update(of=["self"]).get(pk=offer_id)
     if not offered.is_open(at=timezone.now()):
         raise OfferClosed
-    return void(offer=offered, by=by)
-
-
-def void(*, offer: AdminOffer, by: Actor) -> AdminOffer:
-    """Nobody can accept it any more. The caller holds the organization's lock, and has asked for the permission."""
-    offer.withdraw(at=timezone.now())
-    offer.save(update_fields=["state", "ended_at", "updated_at"])
-    record(offer, "admin_offer.withdrawn", by=by, after={"state": offer.state})
-    return offer
+    return offer_voiding.void(offer=offered, by=by)
 
 
 def _own(offer_id: UUID, by: Actor) -> AdminOffer:
@@ -129,7 +121,10 @@ def _own(offer_id: UUID, by: Actor) -> AdminOffer:
     key = AdminOffer.objects.of(by).filter(pk=offer_id).values_list("organization_id", flat=True).first()
     if key is None or not Organization.objects.select_for_update(of=["self"], no_key=True).filter(pk=key, is_active=True).exists():
         raise NotFound("offer")
-    found = AdminOffer.objects.select_for_update(of=["self"]).select_related("organization", "offered_by").get(pk=offer_id)
+    mine = AdminOffer.objects.of(by).select_for_update(of=["self"])  # they may have left meanwhile
+    found = mine.select_related("organization", "offered_by").filter(pk=offer_id).first()
+    if found is None:
+        raise NotFound("offer")
     if not found.is_open(at=timezone.now()):
         raise OfferClosed
     return found

@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from audit.actor import Actor
 from audit.recording import record
+from core import jobs
 from core.errors import DomainError, InvalidInput, NotFound
 from organizations import locking
 from organizations.models import Organization
@@ -38,6 +39,7 @@ def set_logo(*, organization_id: UUID, content: bytes, by: Actor) -> Organizatio
     require(by, Permission.ORGANIZATION_EDIT, organization.pk)
     picture = redrawn(content)
     before = organization.logo.name
+    _forget_later(before)
     organization.logo.save("logo.png", ContentFile(picture), save=False)
     organization.save(update_fields=["logo", "updated_at"])
     after = {"logo": organization.logo.name}
@@ -53,9 +55,22 @@ def remove_logo(*, organization_id: UUID, by: Actor) -> Organization:
     if not organization.logo:
         raise NoLogo
     before, organization.logo = organization.logo.name, ""
+    _forget_later(before)
     organization.save(update_fields=["logo", "updated_at"])
     record(organization, "organization.logo_removed", by=by, organization_id=organization.pk, before={"logo": before})
     return organization
+
+
+def _forget_later(name: str | None) -> None:
+    if name:
+        jobs.enqueue(forget, name=name)
+
+
+@jobs.task()
+def forget(*, name: str) -> None:
+    """Delete the file of a logo that was replaced or removed; nothing where an organization has it. Repeatable."""
+    if not Organization.objects.filter(logo=name).exists():
+        Organization._meta.get_field("logo").storage.delete(name)
 
 
 def logo(organization: Organization) -> bytes:

@@ -14,7 +14,7 @@ from audit.actor import Actor
 from audit.recording import record
 from core import jobs
 from core.errors import DomainError, InvalidInput, NotFound
-from organizations import admin_offers, belongings, emails, exports, invitations, locking, seating
+from organizations import belongings, emails, exports, invitations, locking, offer_voiding, seating
 from organizations.belongings import Blocker
 from organizations.models import (
     ActingGrant,
@@ -80,8 +80,9 @@ def _void(organization: Organization, by: Actor) -> None:
     for invitation in organization.invitations.pending().order_by("pk"):
         invitations.revoke(invitation_id=invitation.pk, by=Actor.system("organizations.closing"))
     for offer in organization.admin_offers.filter(state=AdminOffer.State.PENDING).order_by("pk"):
-        admin_offers.void(offer=offer, by=by)
-    ActingGrant.objects.filter(organization=organization, ended_at=None).update(ended_at=timezone.now())
+        offer_voiding.void(offer=offer, by=by)
+    at = timezone.now()
+    ActingGrant.objects.filter(organization=organization, ended_at=None).update(ended_at=at, updated_at=at)
 
 
 def _end_memberships(organization: Organization, by: Actor) -> list[UUID]:

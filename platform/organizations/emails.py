@@ -19,12 +19,13 @@ def send_invitation(*, invitation_id: UUID, number: int) -> None:
     """The link, once for each time it was sent; nothing where a newer link has replaced it, or it was answered meanwhile."""
     invitation = _found(invitation_id)
     if invitation.state == Invitation.State.PENDING and invitation.number == number:
+        link = invitation_links.url(invitation)
         more = {
-            "link": invitation_links.url(invitation),
+            "link": link,
             "means": role_words.MEANS[invitation.role],
             "until": f"{invitation.expires_at:%d %B %Y, %H:%M} UTC",
         }
-        _to_invited("invitation", invitation, more, once=f"{invitation.pk}:{number}")
+        _to_invited("invitation", invitation, more, once=f"{invitation.pk}:{number}", opens=link)
 
 
 @jobs.task()
@@ -56,9 +57,10 @@ def _about(invitation: Invitation) -> dict[str, Any]:
     }
 
 
-def _to_invited(kind: str, invitation: Invitation, more: dict[str, Any], *, once: str) -> None:
+def _to_invited(kind: str, invitation: Invitation, more: dict[str, Any], *, once: str, opens: str = "") -> None:
     delivery.queue(
         kind=kind,
+        opens=opens,
         to=invitation.email,
         context={**_about(invitation), **more},
         organization_id=invitation.organization_id,
@@ -179,12 +181,31 @@ def send_export_ready(*, export_id: UUID) -> None:
     for user in User.objects.filter(pk__in=export.recipients, is_active=True):
         delivery.queue(
             kind="export_ready",
+            opens=str(context["link"]),
             to=user.email,
             context={**context, "name": user.name},
             user_id=user.pk,
             organization_id=export.organization_id,
             related=export,
             dedupe_key=f"export_ready:{export.pk}:{user.pk}",
+        )
+
+
+@jobs.task()
+def send_export_failed(*, export_id: UUID) -> None:
+    """To those who wait for the link; nothing where it was made all the same meanwhile."""
+    export = OrganizationExport.objects.select_related("organization").get(pk=export_id)
+    if export.state != OrganizationExport.State.FAILED:
+        return
+    for user in User.objects.filter(pk__in=export.recipients, is_active=True):
+        delivery.queue(
+            kind="export_failed",
+            to=user.email,
+            context={"organization": export.organization.name, "is_closed": not export.organization.is_active, "name": user.name},
+            user_id=user.pk,
+            organization_id=export.organization_id,
+            related=export,
+            dedupe_key=f"export_failed:{export.pk}:{user.pk}",
         )
 
 

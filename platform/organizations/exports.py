@@ -19,12 +19,13 @@ from audit.recording import record
 from core import jobs
 from core.csv_cells import safe
 from core.errors import DomainError, NotFound
-from organizations import belongings, emails, export_links, locking
+from organizations import belongings, emails, export_links
 from organizations.belongings import Table
 from organizations.models import Membership, Organization, OrganizationExport, Role
 from organizations.permissions import Permission, require
 
 KEPT = timedelta(days=30)
+_UNMADE = (OrganizationExport.State.QUEUED, OrganizationExport.State.FAILED)
 _LONGEST = 100
 _ORGANIZATION = ("name", "slug", "kind", "country", "description", "website", "legal_name", "address", "tax_id", "created_at")
 
@@ -40,15 +41,31 @@ class ExportUnderWay(DomainError):
 def request(*, organization_id: UUID, by: Actor) -> OrganizationExport:
     """Have everything written into one file; the actor gets the link by mail when it is ready.
 
-    Raises NotFound, PermissionRefused, StepUpRequired, ExportUnderWay.
+    Of a closed organization whose export failed it is made again, for the admins that it had. Raises NotFound, PermissionRefused,
+    StepUpRequired, ExportUnderWay.
     """
-    organization = locking.locked(organization_id, by)
+    organization = Organization.objects.visible_to(by).filter(pk=organization_id).select_for_update(of=["self"], no_key=True).first()
+    if organization is None:
+        raise NotFound("organization")
     require(by, Permission.ORGANIZATION_CLOSE, organization.pk)
     if by.user_id is None:
         raise NotFound("account")
-    if organization.exports.filter(state=OrganizationExport.State.QUEUED).exists():
-        raise ExportUnderWay
-    return begin(organization, recipients=[by.user_id], asked_by=by.user_id, by=by)
+    for open_one in organization.exports.filter(state=OrganizationExport.State.QUEUED).select_for_update().order_by("pk"):
+        if not _is_given_up(open_one):
+            raise ExportUnderWay
+        fail(open_one)
+    if organization.is_active:
+        return begin(organization, recipients=[by.user_id], asked_by=by.user_id, by=by)
+    lost = last_that_failed(organization)
+    if lost is None:
+        raise NotFound("organization")
+    return begin(organization, recipients=[UUID(key) for key in lost.recipients], asked_by=by.user_id, by=by)
+
+
+def last_that_failed(organization: Organization) -> OrganizationExport | None:
+    """The organization's newest export where it failed; None where the newest one is being made, or was made."""
+    newest: OrganizationExport | None = organization.exports.order_by("-pk").first()
+    return newest if newest is not None and newest.state == OrganizationExport.State.FAILED else None
 
 
 def begin(organization: Organization, *, recipients: Sequence[UUID], asked_by: UUID, by: Actor) -> OrganizationExport:
@@ -75,9 +92,10 @@ def fetch(*, key: str, by: Actor) -> OrganizationExport:
 
 @jobs.task(queue="bulk", outside=True)
 def build(*, export_id: UUID) -> None:
-    """Write the file and mail its link. Repeatable: a file that was written by a worker that died is written anew."""
+    """Write the file and mail its link. Repeatable: a file that was written by a worker that died is written anew, and one that had
+    failed is made where somebody has its job tried again."""
     export = OrganizationExport.objects.select_related("organization").get(pk=export_id)
-    if export.state != OrganizationExport.State.QUEUED:
+    if export.state not in _UNMADE:
         return
     with written(_tables(export.organization)) as file:
         name = f"{export.organization.slug}-{timezone.now():%Y-%m-%d}.zip"
@@ -85,13 +103,35 @@ def build(*, export_id: UUID) -> None:
         size = file.tell()
     with transaction.atomic():
         locked = OrganizationExport.objects.select_for_update().get(pk=export_id)
-        if locked.state != OrganizationExport.State.QUEUED:
+        if locked.state not in _UNMADE:
             return
         locked.make_ready(at=timezone.now(), size=size)
         locked.bundle = stored
         locked.save(update_fields=["state", "ready_at", "size", "bundle", "updated_at"])
         record(locked, "organization.export_ready", by=Actor.system("organizations.exports.build"), after={"size": size})
         jobs.enqueue(emails.send_export_ready, export_id=locked.pk)
+
+
+@jobs.task()
+@transaction.atomic
+def sweep() -> None:
+    """Exports whose job was given up have failed, and whoever waits for them is told. Repeatable."""
+    queued = OrganizationExport.objects.filter(state=OrganizationExport.State.QUEUED)
+    for export in queued.select_for_update(of=["self"], skip_locked=True).order_by("pk")[:100]:
+        if _is_given_up(export):
+            fail(export)
+
+
+def fail(export: OrganizationExport) -> None:
+    """Nobody makes it any more; it can be asked for again. The caller holds its row."""
+    export.fail()
+    export.save(update_fields=["state", "updated_at"])
+    record(export, "organization.export_failed", by=Actor.system("organizations.exports"), after={"state": export.state})
+    jobs.enqueue(emails.send_export_failed, export_id=export.pk)
+
+
+def _is_given_up(export: OrganizationExport) -> bool:
+    return not jobs.has_open(build, export_id=export.pk)
 
 
 def _tables(organization: Organization) -> list[Table]:

@@ -100,6 +100,11 @@ def check(line: InvitationLine, *, by: Actor) -> Role:
     return role
 
 
+def require_room(line: InvitationLine, *, before: int) -> None:
+    """Raise InvitationLimit where `before` others, invited first, use up what the organization may today."""
+    invitations.refuse_above_limit(line.organization, at=timezone.now(), before=before)
+
+
 def invite(*, line_id: UUID, by: Actor) -> Invitation:
     """Invite the person of a line. Raises NotFound and what invitations.invite raises."""
     line = InvitationLine.objects.visible_to(by).get(pk=line_id)

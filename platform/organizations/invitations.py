@@ -128,7 +128,12 @@ def refuse_uninvitable(organization: Organization, email: str, *, at: datetime) 
     pending = organization.invitations.pending().filter(email=email, expires_at__gt=at).first()
     if pending is not None:
         raise AlreadyInvited(pending.public_id)
-    if organization.invitations.filter(created_at__gt=at - timedelta(days=1)).count() >= settings.INVITATIONS_A_DAY:
+    refuse_above_limit(organization, at=at)
+
+
+def refuse_above_limit(organization: Organization, *, at: datetime, before: int = 0) -> None:
+    """Raise InvitationLimit. before: how many others will be invited first."""
+    if organization.invitations.filter(created_at__gt=at - timedelta(days=1)).count() + before >= settings.INVITATIONS_A_DAY:
         raise InvitationLimit
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
 from core import jobs
 from core.errors import DomainError, InvalidInput, NotFound
-from organizations import belongings, emails, invitations, locking, seating
+from organizations import belongings, emails, invitations, locking, offer_voiding, seating
 from organizations.belongings import Held
 from organizations.models import Membership, Role
 from organizations.permissions import for_members_in, require
@@ -69,6 +70,8 @@ def change_role(*, membership_id: UUID, role: str, by: Actor) -> Membership:
     before = membership.role
     membership.role = role
     membership.save(update_fields=["role", "updated_at"])
+    if membership.role == Role.ADMIN:
+        offer_voiding.void_those_to(membership=membership, by=by)
     _move_seat(membership, before, by)
     record(membership, "membership.role_changed", by=by, before={"role": before}, after={"role": membership.role})
     jobs.enqueue(emails.send_role_changed, membership_id=membership.pk, role=membership.role)
@@ -146,11 +149,13 @@ def require_active(membership: Membership) -> None:
         raise MembershipEnded
 
 
-def require_another_admin(membership: Membership) -> None:
-    """Raise LastAdmin where nobody but this member is an admin whose account works."""
+def require_another_admin(membership: Membership, gone: QuerySet[Membership] | None = None) -> None:
+    """Raise LastAdmin where nobody but this member is an admin whose account works. gone: who is not counted either."""
     if membership.role != Role.ADMIN:
         return
     others = Membership.objects.active().filter(organization_id=membership.organization_id, role=Role.ADMIN).exclude(pk=membership.pk)
+    if gone is not None:
+        others = others.exclude(pk__in=gone.values("pk"))
     if not others.exists():
         raise LastAdmin
 
@@ -175,6 +180,7 @@ def _end(membership: Membership, *, successor_id: UUID | None, reason: str, acti
     organization_id = membership.organization_id
     membership.ended_at = timezone.now()
     membership.save(update_fields=["ended_at", "updated_at"])
+    offer_voiding.void_those_to(membership=membership, by=by)
     if successor_id is not None:
         belongings.hand_over(organization_id=organization_id, from_user_id=membership.user_id, to_user_id=successor_id, by=by)
     seating.release(organization_id=organization_id, role=membership.role, holder_id=membership.pk, by=by)

@@ -69,6 +69,7 @@ class Permission(StrEnum):
     MESSAGE_VIEW = "message.view"
     AUDIT_VIEW = "audit.view"
     USER_VIEW = "user.view"
+    USER_UNLOCK = "user.unlock"
     FEE_EDIT = "fee.edit"
     PLAN_VIEW = "plan.view"
     PLAN_EDIT = "plan.edit"
@@ -131,6 +132,7 @@ RULES: dict[Permission, Rule] = {
     Permission.MESSAGE_VIEW: Rule(_NOBODY, _READERS),
     Permission.AUDIT_VIEW: Rule(_ADMIN, _READERS),
     Permission.USER_VIEW: Rule(_NOBODY, _READERS),
+    Permission.USER_UNLOCK: Rule(_NOBODY, _SUPPORT, step_up=True),
     Permission.FEE_EDIT: Rule(_NOBODY, _FINANCE, step_up=True),
     Permission.PLAN_VIEW: Rule(_NOBODY, _READERS),
     Permission.PLAN_EDIT: Rule(_NOBODY, _FINANCE, step_up=True),
@@ -178,8 +180,9 @@ def allows(by: Actor, permission: Permission, organization_id: UUID | None = Non
     return True
 
 
-# Where money goes is never decided in an organization's place, nor what asks for a second factor: money, roles, exports, the end.
-_NEVER_IN_ANOTHERS_PLACE = frozenset({Permission.CONNECT_MANAGE})
+# Where money goes, and what the organization pays, is never decided in its place; nor what asks for a second factor: money, roles,
+# exports, the end.
+_NEVER_IN_ANOTHERS_PLACE = frozenset({Permission.CONNECT_MANAGE, Permission.SUBSCRIPTION_MANAGE})
 
 
 def _acting_allows(by: Actor, rule: Rule, permission: Permission, organization_id: UUID | None) -> bool:

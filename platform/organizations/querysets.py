@@ -21,6 +21,12 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
             return self
         return _of_members(self, by, organization="pk").filter(is_active=True)
 
+    def without_admin(self) -> Self:
+        """Nobody can act for them any more: their admins' accounts were switched off, or there never was one."""
+        memberships: MembershipQuerySet = apps.get_model("organizations", "Membership")._default_manager.all()
+        admins = memberships.active().filter(organization_id=models.OuterRef("pk"), role="admin")
+        return self.filter(~models.Exists(admins), is_active=True)
+
     def public(self) -> Self:
         """Those that opted in, for everybody."""
         return self.filter(is_active=True, is_public=True)

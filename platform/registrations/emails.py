@@ -69,10 +69,12 @@ def _found(registration_id: UUID) -> Registration:
 
 
 def _send(registration: Registration, kind: str, *, dedupe_key: str | None) -> None:
+    context = _context(registration)
     delivery.queue(
         kind=kind,
+        opens=context["link"] if "key=" in context["link"] else "",
         to=registration.email,
-        context=_context(registration),
+        context=context,
         related=registration,
         user_id=registration.user_id,
         organization_id=registration.event.organization_id,

@@ -1,6 +1,7 @@
 """What cannot be guessed, used twice or used late."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,19 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import sign_in_locks
 from accounts.models import User
+from admin_ext import unlocking
+from audit.actor import StaffGroup
+from audit.models import AuditEntry
 from config.env import BASE_DIR
+from core.errors import InvalidInput, PermissionRefused, StepUpRequired
 from notifications.models import Message
 from tests.accounts.test_bootstrap import bootstrap
 from tests.accounts.test_pages import code_for, sign_in, with_totp
-from tests.factories.people import PASSWORD, UserFactory
+from tests.admin_ext import making
+from tests.admin_ext.conftest import sign_in as console_sign_in
+from tests.factories.people import PASSWORD, UserFactory, actor, staff
 
 pytestmark = pytest.mark.django_db
 WEAK = ["short-1A!", "123456789012345", "password1234"]
@@ -51,6 +59,27 @@ class TestLock:
             sign_in(client, user)
             assert signed_in(client)
 
+    def test_grows_with_the_failures(self, client: Client) -> None:
+        user, start = UserFactory.create(), timezone.now()
+        for round_ in range(2):
+            with time_machine.travel(start + timedelta(minutes=16 * round_), tick=False):
+                for _ in range(5):
+                    sign_in(client, user, "not the password at all")
+        for minutes, works in ((16 + 16, False), (61, True)):
+            with time_machine.travel(start + timedelta(minutes=minutes), tick=False):
+                fresh = from_address("192.0.2.99")
+                sign_in(fresh, user)
+                assert signed_in(fresh) is works
+
+    def test_counts_the_address_whatever_name_of_the_site_is_used(self, settings: Any) -> None:
+        settings.ALLOWED_HOSTS = ["testserver", "other.example"]
+        user = UserFactory.create()
+        for host in ("testserver", "other.example") * 3:
+            sign_in(Client(SERVER_NAME=host), user, "not the password at all")
+        fresh = Client()
+        sign_in(fresh, user)
+        assert not signed_in(fresh)
+
     def test_leaves_other_accounts_alone(self, client: Client) -> None:
         user, bob = UserFactory.create(), UserFactory.create()
         for _ in range(5):
@@ -81,6 +110,56 @@ class TestLock:
         answers = [client.post(reverse("account_reset_password"), {"email": user.email}) for _ in range(4)]
         assert Message.objects.filter(kind="account_password_reset").count() == 3
         assert answers[3].status_code in {200, 429}
+
+
+@pytest.mark.gap("9.5")
+class TestLockInTheConsole:
+    def lock_out(self, user: User) -> None:
+        for _ in range(5):
+            sign_in(Client(), user, "not the password at all")
+
+    def test_is_shown_and_lifted_by_support(self) -> None:
+        user, support = UserFactory.create(), making.user("sol", groups=("support",))
+        page, console = f"/staff/accounts/user/{user.public_id}", console_sign_in(support)
+        assert "Locked until" not in console.get(f"{page}/change/").content.decode()
+        self.lock_out(user)
+        shown = console.get(f"{page}/change/").content.decode()
+        assert "Locked until" in shown
+        assert "Lift the sign-in lock" in shown
+        token = console.get(f"{page}/unlock/").context["form"].token
+        console.post(f"{page}/unlock/", {"token": token, "reason": "Called back by phone"})
+
+        fresh = Client()
+        sign_in(fresh, user)
+        assert signed_in(fresh)
+        entry = AuditEntry.objects.get(action="user.unlocked")
+        assert (entry.object_id, entry.user_id, entry.reason) == (user.pk, support.pk, "Called back by phone")
+        assert "Lift the sign-in lock" not in console.get(f"{page}/change/").content.decode()
+
+    def test_of_the_second_factor_is_lifted_too(self, client: Client) -> None:
+        user = UserFactory.create()
+        secret = with_totp(user)
+        sign_in(client, user)
+        for _ in range(5):
+            client.post(reverse("mfa_authenticate"), {"code": "000000"})
+        unlocking.unlock(user_id=user.pk, reason="Called back", by=staff(StaffGroup.SUPPORT))
+        client.post(reverse("mfa_authenticate"), {"code": code_for(secret)})
+        assert signed_in(client)
+
+    def test_is_supports_matter_with_a_reason_and_a_fresh_factor(self) -> None:
+        user = UserFactory.create()
+        with pytest.raises(unlocking.NotLocked):
+            unlocking.unlock(user_id=user.pk, reason="x", by=staff(StaffGroup.SUPPORT))
+        self.lock_out(user)
+        for by in (actor(user), staff(StaffGroup.FINANCE), staff(StaffGroup.AUDITOR)):
+            with pytest.raises(PermissionRefused):
+                unlocking.unlock(user_id=user.pk, reason="x", by=by)
+        with pytest.raises(StepUpRequired):
+            unlocking.unlock(user_id=user.pk, reason="x", by=replace(staff(StaffGroup.SUPPORT), second_factor_at=None))
+        with pytest.raises(InvalidInput):
+            unlocking.unlock(user_id=user.pk, reason=" ", by=staff(StaffGroup.SUPPORT))
+        assert sign_in_locks.locked_until(user) is not None
+        assert not AuditEntry.objects.filter(action="user.unlocked").exists()
 
 
 @pytest.mark.gap("10.4")

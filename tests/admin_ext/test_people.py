@@ -3,6 +3,7 @@
 import re
 from io import BytesIO
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -111,6 +112,15 @@ class TestFile:
         states = [item.state for item in run.items.order_by("position")]
         assert states == ["done", "refused", "refused", "refused", "refused", "refused", "done"]
 
+    def test_preview_refuses_those_above_the_days_limit(self, people: People, alice: Client, settings: Any) -> None:
+        settings.INVITATIONS_A_DAY = 2
+        making.invitation(people.north, people.alice, "early@example.org")
+        press(alice, f"{page(people)}/invite-file/", upload=file("email,role\r\na@example.org,organizer\r\nb@example.org,organizer\r\n"))
+        drain()
+        rows = list(BulkRun.objects.get().items.order_by("position").values_list("state", "message"))
+        assert [state for state, _ in rows] == ["planned", "refused"]
+        assert "go on tomorrow" in rows[1][1]
+
     def test_result_holds_no_formula(self, people: People, alice: Client) -> None:
         press(alice, f"{page(people)}/invite-file/", upload=file("email,role\n=1+1,organizer\n"))
         drain()
@@ -204,13 +214,18 @@ class TestManyAtOnce:
         assert Membership.objects.get(pk=bob.pk).ended_at is not None
         assert type(event).objects.get(pk=event.pk).host == people.alice
 
-    def test_two_last_admins_are_not_both_removed(self, people: People, alice: Client) -> None:
-        """The preview looks at each for itself; the operation looks again."""
+    @pytest.mark.parametrize("action", ["membership_remove", "membership_change_role"])
+    def test_two_last_admins_are_not_both_taken(self, people: People, alice: Client, action: str) -> None:
+        """The preview refuses the one too many, though each alone could go; more than one batch makes no difference."""
         Membership.objects.filter(user=people.bob).update(role="admin")
         both = list(Membership.objects.filter(organization=people.north))
-        run = together(alice, "membership", "membership_remove", both, successor="", reason="")
+        values = {"membership_remove": {"successor": "", "reason": ""}, "membership_change_role": {"role": "organizer"}}
+        with mock.patch.object(bulk_runs, "BATCH", 1):
+            run = together(alice, "membership", action, both, **values[action])
 
-        assert sorted(item.state for item in run.items.all()) == ["done", "failed"]
+        found = list(run.items.values_list("state", "message"))
+        assert sorted(state for state, _ in found) == ["done", "refused"]
+        assert any("needs an admin" in message for _, message in found)
         assert Membership.objects.filter(organization=people.north, role="admin", ended_at=None).count() == 1
 
     def test_belongs_to_admins(self, people: People) -> None:
@@ -236,12 +251,12 @@ class TestRemoveDialog:
 
 
 def test_every_kind_is_planned_with_a_bounded_number_of_queries(people: People, django_assert_max_num_queries: Any) -> None:
-    """Of members: what is hosted and whether an admin remains is asked for each row; nothing else grows."""
+    """Of members: what is hosted and whether an admin remains is asked for each row, its plan is written at once; nothing else grows."""
     by = making.actor(people.alice, organization=people.north)
     for number in range(5):
         making.member(people.north, making.user(f"m{number}"), "instructor")
     rows = Membership.objects.filter(organization=people.north, role="instructor")
     run = bulk_runs.freeze(kind="membership.remove", rows=rows, as_staff=False, by=by)
     bulk_runs.describe(run_id=run.pk, values={"successor": "", "reason": ""}, by=by)
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(36):
         bulk_runs.plan(run_id=run.pk)

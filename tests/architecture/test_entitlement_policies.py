@@ -30,6 +30,8 @@ PRICES = "what places cost that were published under a plan; no plan limits code
 ATTENDEE = "an attendee's own; the event was published under a plan"
 LESS = "takes something back"
 STAFF = "the platform's own work"
+SEATS = "who works for an organization; a role that takes a seat asks for that by seating, not by a quota of what is made"
+OWN = "a person's own: where an organization begins, before it has a plan, and how an invitation is answered"
 FREE = {
     "POST /api/v1/events/{event_id}/quote": READING,
     "POST /api/v1/events/{event_id}/registrations": ATTENDEE,
@@ -59,6 +61,33 @@ FREE = {
     "organizations.organization:set_up_payouts": MONEY,
     "organizations.organization:start_trial": "what a plan is begun with",
     "edit organizations.organization": READING,
+    "organizations.organization:set_logo": READING,
+    "organizations.organization:remove_logo": LESS,
+    "organizations.organization:export": "takes along what is there; whoever lost their plan may, too",
+    "organizations.organization:close": LESS,
+    "organizations.organization:grant_admin": STAFF,
+    "organizations.organization:act_for": STAFF,
+    "organizations.actinggrant:end": LESS,
+    "organizations.organization:invite": SEATS,
+    "organizations.organization:invite_file": SEATS,
+    "organizations.invitation:resend": SEATS,
+    "organizations.invitation:invitation_resend": SEATS,
+    "organizations.invitation:revoke": LESS,
+    "organizations.invitation:invitation_revoke": LESS,
+    "organizations.membership:change_role": SEATS,
+    "organizations.membership:membership_change_role": SEATS,
+    "organizations.membership:offer_admin": SEATS,
+    "organizations.membership:remove": LESS,
+    "organizations.membership:membership_remove": LESS,
+    "organizations.adminoffer:withdraw": LESS,
+    "POST /api/v1/organizations": OWN,
+    "POST /api/v1/invitations/{token}": OWN,
+    "POST /api/v1/organizations/{organization_id}/invitations": SEATS,
+    "POST /api/v1/organizations/{organization_id}/invitations/{invitation_id}/resend": SEATS,
+    "DELETE /api/v1/organizations/{organization_id}/invitations/{invitation_id}": LESS,
+    "PATCH /api/v1/organizations/{organization_id}/members/{membership_id}": SEATS,
+    "DELETE /api/v1/organizations/{organization_id}/members/{membership_id}": LESS,
+    "accounts.user:unlock": STAFF,
     "entitlements.allowance:override": STAFF,
     "core.job:retry": STAFF,
     "core.job:job_retry": STAFF,
@@ -74,7 +103,7 @@ def ways() -> set[str]:
     found = {f"{method.upper()} {path}" for path, item in paths.items() for method in item if method != "get"}
     for model, admin in staff_site._registry.items():
         label = model._meta.label_lower
-        found |= {f"{label}:{name}" for name in admin.actions_detail} | {f"{label}:{one.__name__}" for one in admin.actions}
+        found |= {f"{label}:{name}" for name in admin.buttons} | {f"{label}:{one.__name__}" for one in admin.actions}
         found |= {f"edit {label}"} if admin.edit_fields else set()
         found |= {f"add {label}"} if admin.add_permission is not None else set()
     return found

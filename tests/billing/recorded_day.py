@@ -210,7 +210,9 @@ class Telling:
         self._deliver([*told, *twice])
         replay.sweep_missed()
         drain()
-        self._deliver([each for each in lost if each.endpoint == "connect"])  # Stripe tries for days; its list has the platform's alone
+        self._deliver(
+            [each for each in lost if each.endpoint == "connect"]
+        )  # Stripe tries for days; we ask its list for accounts that are paid out
         assert {each.event_id for each in self.day.told} <= set(InboundEvent.objects.values_list("event_id", flat=True))
         self.day.market.run_dry()
 

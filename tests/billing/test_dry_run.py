@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from itertools import count
 from typing import Any
 
 import pytest
@@ -220,6 +221,12 @@ class TestDryRun:
         tried(event)
         asked = [call["path"] for call in till.calls("GET", "/v1/refunds")[before:]]
         assert len(asked) == len(set(asked)) == 2
+
+    def test_ends_where_a_handler_asks_without_end(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = count()
+        monkeypatch.setitem(handlers.HANDLERS, "refund.created", lambda found: [gateway().refunds_of(f"pi_{n}") for n in asked])
+        with pytest.raises(RuntimeError, match="more than 25 questions"):
+            dry_run(event_id=dead(stored("re_1", type="refund.created")).pk, by=finance())
 
     def test_says_that_stripe_does_not_answer(self, till: Till) -> None:
         event = dead(stored("pi_1"))

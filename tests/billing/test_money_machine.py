@@ -2,6 +2,7 @@
 and Stripe: the books balance after every step, and once nothing is on its way they are Stripe's, account by account."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from billing import payout_approval, payout_requests, refunds, stripe_balances
 from billing.models import ConnectedAccount, InboundEvent, Payment, PayoutRequest
-from billing.webhooks import replay
+from billing.webhooks import processing, replay
 from core.errors import DomainError
 from core.money import payout_step, step
 from organizations.models import Organization
@@ -209,7 +210,10 @@ class Trade(RuleBasedStateMachine):
             account = ConnectedAccount.objects.get(organization=self.one(self.organizations, pick)).stripe_account_id or ""
             self.control.account(account, papers, currencies=[each.lower() for each in UNITS])
         elif rows := list(InboundEvent.objects.filter(state__in=["processed", "ignored", "dead"]).order_by("id")):
-            replay.replay(event_id=self.one(rows, pick).pk, by=finance())
+            event = self.one(rows, pick)
+            refusal = nullcontext() if processing.is_handled(event) else pytest.raises(replay.EventNotHandled)
+            with refusal:
+                replay.replay(event_id=event.pk, by=finance())
 
     @rule(hours=st.sampled_from([0.1, 1, 25, 50, 200]))
     def time_passes(self, hours: float) -> None:

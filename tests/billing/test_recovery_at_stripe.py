@@ -100,6 +100,20 @@ class TestRecovery:
         assert bank.held(account) == 30_000
         assert list(TransferReversal.objects.values_list("amount", "state")) == [(20_000, "succeeded")]
 
+    def test_takes_for_its_own_what_stripe_has_of_an_earlier_call(self, bank: Bank) -> None:
+        """Other money came in meanwhile, so that the balance does not tell."""
+        organization, account = stranded(bank)
+        refunds.request(payment_id=organization.payments.get().pk, amount=20_000, reason="other", source="console", by=finance())
+        reversal = recovery.next_reversal(account_id=account.pk, currency="USD", held={"USD": Held(50_000, 0)})
+        assert reversal is not None
+        sent, _ = recovery.sending(reversal_id=reversal.pk, at=timezone.now())
+        transfer = reversal.transfer.stripe_transfer_id or ""
+        bank.client().v1.transfers.reversals.create(transfer, recovery._parameters(sent))  # type: ignore[arg-type]
+
+        assert recovery._send(reversal) is True
+        assert TransferReversal.objects.get().state == "succeeded"
+        assert len(list(gateway().reversals_of(transfer))) == 1
+
     def test_counts_what_somebody_fetched_back_by_hand_before_its_webhook_comes(self, bank: Bank, books: Callable[[], None]) -> None:
         organization, account = stranded(bank)
         transfer = Transfer.objects.get().stripe_transfer_id or ""

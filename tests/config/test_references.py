@@ -60,7 +60,8 @@ class TestTheCommand:
         assert capsys.readouterr().out == ""
 
     def test_names_the_page_that_differs_and_shows_how(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        monkeypatch.setitem(pages.PAGES, "docs/reference/schedules.md", lambda: "nothing\n")
+        page = pages.PAGES["docs/reference/schedules.md"]
+        monkeypatch.setitem(pages.PAGES, "docs/reference/schedules.md", lambda: page() + "nothing\n")
 
         with pytest.raises(CommandError, match=r"Run make docs: docs/reference/schedules.md differ"):
             call_command("write_references", "--check")

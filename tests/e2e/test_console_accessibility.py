@@ -84,6 +84,8 @@ def consoles(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterato
     making.invitation(north, alice, "asked@example.org")
     making.admin_offer(north, alice, making.user("otto"))
     making.acting_grant(north, making.user("sol", groups=("support",)))
+    making.trial(north)
+    making.drift(north)
     _sales(north, alice, acting(francis))
     _payouts(north, acting(francis))
     _machinery()
@@ -216,7 +218,7 @@ def dialogs(site: ConsoleSite, by: Actor) -> list[str]:
     """The dialog of each button, on an object that it is offered for; where there is none, it says why not."""
     found = []
     for admin in screens(site):
-        for name in admin.actions_detail:
+        for name in admin.buttons:
             button = getattr(admin, name).button
             rows = latest(admin, by)
             row = next((row for row in rows if button.possible(row)), rows[0])

@@ -101,3 +101,43 @@ def test_pages_of_the_console(address: str, new_page: NewPage) -> None:
         *look(sols, f"{address}/console/events/event/", "acting"),
     ]
     assert not found, "\n".join(found)
+
+
+def test_buttons_of_an_organization_stand_in_groups(address: str, new_page: NewPage) -> None:
+    """Opened, used and left with the keyboard alone, on a desk and on a telephone; nobody is offered what they may not do."""
+    north: Organization = making.organization("North Clinic")
+    alice, bob = making.user("alice"), making.user("bob")
+    making.member(north, alice)
+    making.member(north, bob, "organizer")
+    url = f"{address}/console/organizations/organization/{north.public_id}/change/"
+    page, found = window(new_page, address, alice), list[str]()
+    for width in (1280, 375):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(url)
+        assert page.get_by_role("button", name="Actions").is_visible() is (width == 375)
+        if width == 375:
+            page.get_by_role("button", name="Actions").press("Enter")
+        openers = page.locator(".console-group-opener")
+        assert [one.strip().split("\n")[0] for one in openers.all_inner_texts()] == ["People", "Profile", "Money", "More"]
+        people = page.get_by_role("button", name="People")
+        assert not page.get_by_role("link", name="Invite by file…").is_visible()
+        people.press("Enter")
+        assert people.get_attribute("aria-expanded") == "true"
+        assert page.get_by_role("link", name="Invite by file…").is_visible()
+        assert page.get_by_role("link", name="Make somebody an admin…").count() == 0  # the platform's people alone
+        found += [f"open at {width}: {finding}" for finding in accessibility_findings(page)]
+        screenshot(page, f"organizations-group-{width}")
+        page.keyboard.press("Escape")
+        assert people.get_attribute("aria-expanded") == "false"
+        assert page.evaluate("document.activeElement.innerText").startswith("People")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="Invite by file…").wait_for()
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.innerText") == "Invite…"
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog").get_by_label("Email").wait_for()
+    assert not found, "\n".join(found)
+
+    bobs = window(new_page, address, bob)
+    bobs.goto(url)
+    assert bobs.locator(".console-group-opener").count() == 0

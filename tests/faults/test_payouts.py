@@ -12,8 +12,9 @@ from billing.models import ConnectedAccount, PayoutRequest, StripeCommand, Trans
 from sandbox.stripe.server import Sandbox
 from tests import flows
 from tests.admin_ext.conftest import Nothing
-from tests.billing.bank import Bank, earned, hear_of_accounts, stranded
+from tests.billing.bank import Bank, earned, stranded
 from tests.billing.trading import assert_books_are_stripes, assert_books_whole
+from tests.conftest import hear_of_accounts
 from tests.draining import drain
 from tests.factories.billing import finance
 from tests.factories.payouts import approved_payout, now

@@ -143,6 +143,27 @@ class TestDeliver:
         assert (sent.state, sent.attempts) == (Message.State.SENT, 1)
         assert sent.sent_at is not None
 
+    def test_keeps_no_link_that_works_for_whoever_has_it(self, mailbox: Mailbox, settings: Any) -> None:
+        settings.SENT_MAIL_KEEPS_KEYS = False
+        link = "http://testserver/invitations/secret?a=1&b=2"
+        message = write(kind="export_ready", context={"organization": "North", "until": "then", "link": link}, opens=link)
+        assert link in message.text
+        assert link not in message.text_without_keys
+        mailbox.answer = "450 later"
+        work()
+        assert link in Message.objects.get(pk=message.pk).text  # it has to be sent still
+        mailbox.answer = None
+        delivery.deliver(message_id=message.pk)
+
+        sent = Message.objects.get(pk=message.pk)
+        body = mailbox.mails[0].get_body(("plain",))
+        assert body is not None
+        assert link in body.get_content().replace("=\n", "")
+        assert (sent.state, sent.opens) == ("sent", [])
+        assert "secret" not in sent.text + sent.html
+        assert "taken out" in sent.text
+        assert "taken out" in sent.html
+
     def test_tries_again_after_a_temporary_refusal(self, mailbox: Mailbox) -> None:
         message = write()
         mailbox.answer = "451 Try later"

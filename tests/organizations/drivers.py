@@ -220,6 +220,7 @@ BUTTONS = {
     "billing.payoutrequest:retry": Press("payout.approve"),
     "billing.payoutrequest:cancel": Press("payout.request"),
     "billing.inboundevent:replay": Press("inbound_event.replay"),
+    "accounts.user:unlock": Press("user.unlock", _WHY, lambda: _WHY, asks_first=True, first=lambda world: world.locked_out()),
     "core.job:retry": Press("job.retry", asks_first=True),
     "notifications.message:resend": Press("job.retry", asks_first=True),
 }

@@ -44,6 +44,7 @@ TABLE = {
     "message.view": "                no     no         no         no           yes      yes      yes      yes",
     "audit.view": "                  yes    no         no         no           yes      yes      yes      yes",
     "user.view": "                   no     no         no         no           yes      yes      yes      yes",
+    "user.unlock": "                 no     no         no         no           yes      no       no       yes",
     "fee.edit": "                    no     no         no         no           no       yes      no       yes",
     "plan.view": "                   no     no         no         no           yes      yes      yes      yes",
     "plan.edit": "                   no     no         no         no           no       yes      no       yes",
@@ -74,4 +75,5 @@ STEP_UP = {
     "plan.edit",
     "quota.override",
     "trial.extend",
+    "user.unlock",
 }

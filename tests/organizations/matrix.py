@@ -43,6 +43,7 @@ from tests.factories.accounts import usable_account
 from tests.factories.billing import finance, intent_for, paid_payment, sync
 from tests.factories.payouts import PLENTY, approved_payout, now, requested_payout
 from tests.factories.people import actor
+from tests.factories.sign_in import fail_to_sign_in
 from tests.organizations.expected import ROLES, STAFF, TABLE
 
 RELATIONS = ("own", "same organization", "same organization, narrowed", "other organization", "ended membership")
@@ -86,6 +87,10 @@ class World:
     def with_logo(self) -> None:
         """The organization has a logo."""
         Organization.objects.filter(pk=self.north.pk).update(logo="logos/none.png")
+
+    def locked_out(self) -> None:
+        """The host cannot sign in for a while."""
+        fail_to_sign_in(self.host)
 
     def look(self, subject: "Subject") -> Callable[[Client, str], Any]:
         """GET as the subject; a page that was read in an earlier test is not read again, since every test ends where it began."""

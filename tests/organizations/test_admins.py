@@ -65,6 +65,20 @@ class TestOffer:
         assert list(AdminOffer.objects.order_by("pk").values_list("state", flat=True)) == ["expired", "pending"]
 
 
+class TestAnOfferToAMember:
+    def test_is_void_once_they_go(self, people: Personas) -> None:
+        made = offered(people)
+        members.remove(membership_id=of(people.bob).pk, by=people.as_alice)
+        assert AdminOffer.objects.get(pk=made.pk).state == "withdrawn"
+        with pytest.raises(NotFound):
+            admin_offers.accept(offer_id=made.pk, by=people.as_bob)
+
+    def test_is_void_once_they_have_the_role_otherwise(self, people: Personas) -> None:
+        made = offered(people)
+        members.change_role(membership_id=of(people.bob).pk, role="admin", by=people.as_alice)
+        assert AdminOffer.objects.get(pk=made.pk).state == "withdrawn"
+
+
 class TestAccept:
     def test_passes_the_role_on(self, people: Personas) -> None:
         made = offered(people, becomes="organizer")

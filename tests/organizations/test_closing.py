@@ -14,7 +14,9 @@ from django.utils import timezone
 from audit.actor import StaffGroup
 from audit.models import AuditEntry
 from billing import fulfillment
+from core import jobs
 from core.errors import InvalidInput, NotFound, PermissionRefused, StepUpRequired
+from core.models import Job
 from events.models import Event
 from notifications.models import Message
 from organizations import admin_offers, branding, closing, export_links, exports, invitations, seating, staff_acting
@@ -216,6 +218,60 @@ class TestExport:
         with pytest.raises(StepUpRequired):
             exports.request(organization_id=people.organization.pk, by=actor(people.alice, stepped_up=False))
         assert not OrganizationExport.objects.exists()
+
+    def give_up(self) -> None:
+        """The worker died in every attempt."""
+        for job in Job.objects.filter(name="organizations.exports.build"):
+            job.start(at=timezone.now(), lease=timedelta())
+            jobs.bury(job=job, error="no space left")
+
+    def test_whose_job_was_given_up_has_failed_and_is_asked_for_again(self, people: Personas) -> None:
+        exports.request(organization_id=people.organization.pk, by=people.as_alice)
+        exports.sweep()
+        assert OrganizationExport.objects.get().state == "queued"  # its job is still to come
+        self.give_up()
+        exports.sweep()
+        drain()
+
+        lost = OrganizationExport.objects.get()
+        assert lost.state == "failed"
+        assert AuditEntry.objects.filter(action="organization.export_failed").count() == 1
+        mail = Message.objects.get(kind="export_failed")
+        assert mail.to == people.alice.email
+        assert "Ask for it again" in mail.text
+        again = exports.request(organization_id=people.organization.pk, by=people.as_alice)
+        drain()
+        assert OrganizationExport.objects.get(pk=again.pk).state == "ready"
+
+    def test_does_not_wait_for_the_sweep_where_the_job_was_given_up(self, people: Personas) -> None:
+        exports.request(organization_id=people.organization.pk, by=people.as_alice)
+        self.give_up()
+        exports.request(organization_id=people.organization.pk, by=people.as_alice)
+        assert sorted(OrganizationExport.objects.values_list("state", flat=True)) == ["failed", "queued"]
+
+    def test_is_made_where_its_job_is_tried_again(self, people: Personas) -> None:
+        made = exports.request(organization_id=people.organization.pk, by=people.as_alice)
+        self.give_up()
+        exports.sweep()
+        jobs.retry(job_id=Job.objects.get(name="organizations.exports.build").pk)
+        drain()
+        assert OrganizationExport.objects.get(pk=made.pk).state == "ready"
+        assert not Message.objects.filter(kind="export_failed").exists()
+
+    def test_of_a_closed_organization_is_made_again_by_support_for_its_admins(self, people: Personas) -> None:
+        close(people)
+        support, organization = staff(StaffGroup.SUPPORT), people.organization.pk
+        with pytest.raises(exports.ExportUnderWay):
+            exports.request(organization_id=organization, by=support)
+        self.give_up()
+        exports.sweep()
+        with pytest.raises(NotFound):
+            exports.request(organization_id=organization, by=people.as_alice)
+        exports.request(organization_id=organization, by=support)
+        drain()
+        assert Message.objects.get(kind="export_ready").to == people.alice.email
+        with pytest.raises(NotFound):
+            exports.request(organization_id=organization, by=support)  # it was made: nothing to make again
 
     def test_reaches_the_admins_of_a_closed_organization(self, people: Personas) -> None:
         close(people)

@@ -13,6 +13,7 @@ from audit.models import AuditEntry
 from core.errors import InvalidInput, NotFound, PermissionRefused
 from organizations import branding, creating
 from organizations.models import Membership, Organization
+from tests.draining import drain
 from tests.factories.events import EventFactory
 from tests.factories.organizations import OrganizationFactory
 from tests.factories.people import Personas, UserFactory, actor, personas, staff
@@ -80,6 +81,16 @@ class TestLogo:
         with Image.open(io.BytesIO(kept)) as found:
             assert (found.format, found.size) == ("PNG", (512, 128))
         assert b"script" not in kept
+
+    def test_leaves_no_earlier_file_behind(self, people: Personas, settings: Any, tmp_path: Any) -> None:
+        settings.MEDIA_ROOT = tmp_path
+        for _ in range(2):
+            branding.set_logo(organization_id=people.organization.pk, content=picture(), by=people.as_alice)
+        drain()
+        assert len(list(tmp_path.rglob("*.png"))) == 1
+        branding.remove_logo(organization_id=people.organization.pk, by=people.as_alice)
+        drain()
+        assert list(tmp_path.rglob("*.png")) == []
 
     def test_drops_what_the_file_says_besides(self, people: Personas) -> None:
         exif = Image.Exif()

@@ -12,6 +12,8 @@ from core.errors import NotFound
 from notifications.models import Message
 from organizations import invitation_answers, invitation_links, invitations, seating
 from organizations.models import Invitation, Membership, Organization
+from tests.admin_ext import making
+from tests.admin_ext.conftest import sign_in
 from tests.draining import drain
 from tests.factories.people import Personas, UserFactory, actor, personas
 from tests.organizations.test_invitations import Seats
@@ -33,6 +35,24 @@ def invited(people: Personas) -> Invitation:
 @pytest.fixture
 def token(invited: Invitation) -> str:
     return invitation_links.token(invited)
+
+
+class TestLink:
+    def test_is_told_to_no_other_site_and_kept_by_no_cache(self, people: Personas) -> None:
+        made = invitations.invite(organization_id=people.organization.pk, email="ada@example.org", role="organizer", by=people.as_alice)
+        answer = Client().get(f"/invitations/{invitation_links.token(made)}")
+        assert (answer["Referrer-Policy"], answer["Cache-Control"]) == ("same-origin", "private, no-store")
+        assert invitation_links.token(made) not in str(Invitation.objects.values().get())
+
+    def test_is_not_shown_in_the_console(self, people: Personas) -> None:
+        made = invitations.invite(organization_id=people.organization.pk, email="ada@example.org", role="organizer", by=people.as_alice)
+        drain()
+        message = Message.objects.get(kind="invitation")
+        page = sign_in(making.user("sol", groups=("support",))).get(f"/staff/notifications/message/{message.public_id}/change/")
+        shown = page.content.decode()
+        assert "taken out" in shown
+        assert invitation_links.token(made) in message.text  # it is there to be hidden
+        assert invitation_links.token(made) not in shown
 
 
 class TestAccept:

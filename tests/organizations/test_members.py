@@ -4,6 +4,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from accounts.models import User
 from audit.actor import Actor, StaffGroup
 from audit.models import AuditEntry
 from billing import fulfillment
@@ -12,6 +13,7 @@ from events.models import Event
 from notifications.models import Message
 from organizations import belongings, members, seating
 from organizations.models import Membership, Organization
+from tests.admin_ext import making
 from tests.admin_ext.conftest import Nothing, sign_in
 from tests.draining import drain
 from tests.factories.billing import paid_payment
@@ -79,6 +81,13 @@ class TestChangeRole:
         MembershipFactory(organization=people.organization, user=UserFactory(is_active=False))
         with pytest.raises(members.LastAdmin):
             members.change_role(membership_id=of(people.alice).pk, role="organizer", by=people.as_alice)
+
+    def test_has_the_database_count_none_either(self, people: Personas) -> None:
+        """Whoever writes past the operations."""
+        MembershipFactory(organization=people.organization, user=UserFactory(is_active=False))
+        with pytest.raises(IntegrityError, match="would have no admin"), transaction.atomic():
+            Membership.objects.filter(pk=of(people.alice).pk).update(role="organizer")
+            connection.check_constraints()
 
     def test_refuses_what_changes_nothing_and_what_is_no_role(self, people: Personas) -> None:
         with pytest.raises(members.RoleUnchanged):
@@ -254,3 +263,19 @@ class TestBelongings:
     def test_are_answered_once(self) -> None:
         with pytest.raises(RuntimeError, match="two answers"):
             belongings.register("events", belongings._answers["events"])
+
+
+class TestWithoutAdmin:
+    def test_finds_organizations_that_nobody_can_act_for(self, people: Personas) -> None:
+        assert people.organization not in Organization.objects.without_admin()
+        User.objects.filter(pk=people.alice.pk).update(is_active=False)  # never refused: it stops somebody at once
+        assert set(Organization.objects.without_admin()) == {people.organization}
+
+    def test_is_a_work_queue_of_support(self, people: Personas) -> None:
+        User.objects.filter(pk=people.alice.pk).update(is_active=False)
+        support = sign_in(making.user("sol", groups=("support",)))
+        assert "admins=none" in support.get("/staff/").content.decode()
+        shown = support.get("/staff/organizations/organization/?admins=none").content.decode()
+        assert people.organization.name in shown
+        assert people.elsewhere.name not in shown
+        assert "admins=none" not in sign_in(people.charlie).get("/console/").content.decode()

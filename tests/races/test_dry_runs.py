@@ -26,7 +26,10 @@ def event() -> InboundEvent:
 
 
 class TestDryRun:
-    def test_gives_up_soon_where_somebody_holds_the_row(self, event: InboundEvent, race: Race, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("held_row", ["the handler's", "the event"])
+    def test_gives_up_soon_where_somebody_holds_the_row(
+        self, event: InboundEvent, race: Race, monkeypatch: pytest.MonkeyPatch, held_row: str
+    ) -> None:
         organization, by = OrganizationFactory.create(name="Kept"), staff(StaffGroup.FINANCE)
         rename = Organization.objects.filter(pk=organization.pk)
         monkeypatch.setitem(handlers.HANDLERS, event.type, lambda found: rename.update(name="Renamed"))
@@ -35,7 +38,8 @@ class TestDryRun:
         def work(number: int) -> Any:
             if number == 0:
                 with transaction.atomic():
-                    Organization.objects.select_for_update().get(pk=organization.pk)
+                    rows = InboundEvent.objects.filter(pk=event.pk) if held_row == "the event" else Organization.objects.all()
+                    assert list(rows.select_for_update())
                     held.set()
                     assert done.wait(timeout=30)
                 return None

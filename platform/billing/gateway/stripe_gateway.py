@@ -194,8 +194,9 @@ class StripeGateway(StripeSubscriptions):
         page = self._ask(lambda: self.client.v1.balance_transactions.list(params, options))
         return MovementPage([answers.movement(found) for found in page.data], page.has_more)
 
-    def events_since(self, moment: datetime) -> Iterator[GatewayEvent]:
+    def events_since(self, moment: datetime, *, account: str = "") -> Iterator[GatewayEvent]:
         since: Any = {"created": {"gte": int(moment.astimezone(UTC).timestamp())}, "limit": 100}
-        page = self._ask(lambda: self.client.v1.events.list(since))
+        whose: Any = {"stripe_account": account} if account else {}
+        page = self._ask(lambda: self.client.v1.events.list(since, whose))
         for event in self._ask(lambda: list(page.auto_paging_iter())):
-            yield GatewayEvent(id=event.id, body=json.dumps(event.to_dict()))
+            yield GatewayEvent(id=event.id, body=json.dumps({**event.to_dict(), **({"account": account} if account else {})}))

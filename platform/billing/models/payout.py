@@ -1,6 +1,6 @@
 """A payout: asked for by the organization, approved by finance, transferred to its account at Stripe, paid to its bank."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -28,6 +28,8 @@ class PayoutRequest(FSMModelMixin, BaseModel):
     """
 
     public_prefix = "pyt"
+
+    MAY_COME_BACK_FOR = timedelta(days=10)  # a bank returns what it cannot book within five working days
 
     class State(models.TextChoices):
         REQUESTED = "requested"

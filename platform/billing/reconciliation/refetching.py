@@ -7,10 +7,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.actor import Actor
-from billing import disputes, payments, refund_sync
+from billing import disputes, payments, payout_sync, refund_sync, transfer_sync
 from billing.gateway.base import GatewayBusy, GatewayRefused, GatewayUnknown
 from billing.gateway.selection import gateway
-from billing.models import Discrepancy, Dispute, Payment, Refund
+from billing.models import Discrepancy, Dispute, Payment, PayoutRequest, Refund, Transfer
 from billing.reconciliation import discrepancies, entries, linking, matching
 from billing.reconciliation.accounts import StripeAccount
 from core import jobs
@@ -23,7 +23,7 @@ _PAYOUTS = ("payout", "payout_failure", "payout_cancel", "topup")
 
 
 def is_possible(row: Discrepancy) -> bool:
-    """Whether Stripe has an object to read for it: an intent or a refund that ours knows, a dispute."""
+    """Whether Stripe has an object to read for it: an intent, a refund or a payout that ours knows, a dispute, a transfer."""
     return _kind(row) in _READERS
 
 
@@ -75,7 +75,26 @@ def _read_dispute(about: str, stripe_id: str) -> None:
     disputes.sync(answer=gateway().retrieve_dispute(stripe_id), at=timezone.now(), by=BY)
 
 
-_READERS: dict[str, Callable[[str, str], None]] = {"payment": _read_payment, "refund": _read_refund, "dispute": _read_dispute}
+def _read_payout(about: str, stripe_id: str) -> None:
+    payout = PayoutRequest.objects.get(pk=_key(about))
+    stripe_id = payout.stripe_payout_id or stripe_id
+    if stripe_id:
+        answer = gateway().retrieve_payout(stripe_id, account=payout.stripe_account_id)
+        payout_sync.sync(payout_request_id=payout.pk, answer=answer, at=timezone.now(), by=BY)
+
+
+def _read_transfer(about: str, _: str) -> None:
+    """What came back of it, also by hand; a transfer that has been booked has its id at Stripe."""
+    transfer_sync.read_reversals(transfer=Transfer.objects.get(pk=_key(about)), at=timezone.now(), by=BY)
+
+
+_READERS: dict[str, Callable[[str, str], None]] = {
+    "payment": _read_payment,
+    "refund": _read_refund,
+    "dispute": _read_dispute,
+    "payout": _read_payout,
+    "transfer": _read_transfer,
+}
 
 
 @jobs.task(queue="money", outside=True)

@@ -3,15 +3,17 @@
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from audit.actor import Actor
 from audit.recording import record
-from billing.gateway.base import GatewayBusy, GatewayUnknown
+from billing.gateway.base import GatewayBusy, GatewayRefused, GatewayUnknown
 from billing.gateway.selection import gateway
-from billing.models import InboundEvent
+from billing.models import InboundEvent, PayoutRequest
 from billing.webhooks import processing, receiving
 from core import jobs
 from core.errors import DomainError, NotFound
@@ -86,10 +88,29 @@ def sweep_stuck() -> None:
 
 @jobs.task(queue="money", outside=True)
 def sweep_missed() -> None:
-    """Store the events of the last hours that Stripe lists and that never arrived. Repeatable."""
+    """Store the events of the last hours that Stripe lists and that never arrived, the platform's and those of accounts that are being
+    paid out or were lately. Repeatable."""
+    _fetch_missed("", InboundEvent.Endpoint.PLATFORM)
+    for account in _accounts_paid_out():
+        try:
+            _fetch_missed(account, InboundEvent.Endpoint.CONNECT)
+        except GatewayRefused as error:  # an account that has left us keeps nobody else waiting
+            structlog.get_logger().warning("sweep.refused", about=account, error=str(error))
+
+
+def _accounts_paid_out() -> list[str]:
+    lately = timezone.now() - PayoutRequest.MAY_COME_BACK_FOR
+    moving = (
+        Q(state__in=[PayoutRequest.State.TRANSFERRING, PayoutRequest.State.IN_TRANSIT]) | Q(paid_at__gt=lately) | Q(ended_at__gt=lately)
+    )
+    found = PayoutRequest.objects.filter(moving).exclude(stripe_account_id="")
+    return list(found.order_by("stripe_account_id").values_list("stripe_account_id", flat=True).distinct())
+
+
+def _fetch_missed(account: str, endpoint: str) -> None:
     try:
-        for event in gateway().events_since(timezone.now() - _LOOK_BACK):
+        for event in gateway().events_since(timezone.now() - _LOOK_BACK, account=account):
             if not InboundEvent.objects.filter(provider="stripe", event_id=event.id).exists():
-                receiving.store(endpoint=InboundEvent.Endpoint.PLATFORM, body=event.body)
+                receiving.store(endpoint=endpoint, body=event.body)
     except (GatewayBusy, GatewayUnknown) as error:
         raise jobs.RetryLater(str(error)) from error

@@ -1,4 +1,4 @@
-"""What is on offer in the demo: three organizations, what a sale costs, forty events over past and future."""
+"""What is on offer in the demo: three organizations and one that nobody runs any more, what a sale costs, forty events."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,7 +10,7 @@ from audit.actor import Actor
 from billing.models import FeeSchedule, Plan, TaxRate
 from billing.refund_terms import DEFAULT_TERMS
 from config.demo.ids import key
-from config.demo.people import ADMIN, EPOCH, ORGANIZER, OTHER_ADMIN, OWNER
+from config.demo.people import ADMIN, EPOCH, FORMER, ORGANIZER, OTHER_ADMIN, OWNER
 from entitlements import granting
 from entitlements.periods import month_after
 from events.models import Event, Session
@@ -18,6 +18,7 @@ from organizations.models import Membership, Organization, Role
 
 RIVERSIDE, NORDLICHT, OSEI = (key(EPOCH, "organization", name) for name in ("riverside", "nordlicht", "osei"))
 ORGANIZATIONS = (RIVERSIDE, NORDLICHT, OSEI)
+DESERTED = key(EPOCH, "organization", "harbor")
 BY = Actor.system("demo.seed")
 AGE = timedelta(days=420)  # how long before the anchor the organizations began
 _PLACES = {
@@ -104,6 +105,7 @@ def organization_rows(anchor: datetime) -> list[Organization]:
             **common,
         ),
         Organization(id=OSEI, name="Dr. Amara Osei", slug="amara-osei", kind="personal", country="US", **common),
+        Organization(id=DESERTED, name="Harbor Dental Seminars", slug="harbor", country="US", **common),
     ]
 
 
@@ -117,18 +119,18 @@ def give_plans(anchor: datetime) -> None:
 
 def membership_rows(anchor: datetime) -> list[Membership]:
     since = anchor - AGE
-    roles = [(RIVERSIDE, ADMIN, Role.ADMIN), (RIVERSIDE, ORGANIZER, Role.ORGANIZER), (NORDLICHT, OTHER_ADMIN, Role.ADMIN)]
-    roles.append((OSEI, OWNER, Role.ADMIN))
+    roles = [(RIVERSIDE, ADMIN.email, Role.ADMIN), (RIVERSIDE, ORGANIZER.email, Role.ORGANIZER), (NORDLICHT, OTHER_ADMIN.email, Role.ADMIN)]
+    roles += [(OSEI, OWNER.email, Role.ADMIN), (DESERTED, FORMER, Role.ADMIN)]
     return [
         Membership(
-            id=key(EPOCH, "membership", person.email),
+            id=key(EPOCH, "membership", email),
             organization_id=organization_id,
-            user_id=person.user_id,
+            user_id=key(EPOCH, "user", email),
             role=role,
             created_at=since,
             updated_at=since,
         )
-        for organization_id, person, role in roles
+        for organization_id, email, role in roles
     ]
 
 

@@ -39,6 +39,7 @@ ORGANIZER = SignIn("organizer at Riverside, own events only", "organizer@riversi
 OTHER_ADMIN = SignIn("organizer of another organization", "admin@nordlicht.example", "Nele Brandt", "/console/")
 OWNER = SignIn("owner of a personal organization", "amara@osei.example", "Dr. Amara Osei", "/console/")
 ATTENDEE = SignIn("attendee", "attendee@mail.example", "Alex Morgan", "/")
+FORMER = "director@harbor.example"  # whose account was switched off
 SIGN_INS = (FINANCE, FINANCE_SECOND, SUPPORT, AUDITOR, ADMIN, ORGANIZER, OTHER_ADMIN, OWNER, ATTENDEE)
 
 # fmt: off
@@ -97,4 +98,6 @@ def user_rows(since: datetime) -> tuple[list[User], list[EmailAddress]]:
         for one in crowd()[1:]
         if one.user_id
     ]
+    former = key(EPOCH, "user", FORMER)
+    users.append(User(id=former, email=FORMER, name="Hugo Lang", password=unusable, is_active=False, created_at=since, updated_at=since))
     return users, [EmailAddress(user_id=user.pk, email=user.email, verified=True, primary=True) for user in users]

@@ -60,7 +60,7 @@ class AdminOffer(FSMModelMixin, BaseModel):
     def decline(self, *, at: datetime) -> None:
         self.ended_at = at
 
-    @transition(field=state, source=State.PENDING, target=State.WITHDRAWN, operation="organizations.admin_offers.void")
+    @transition(field=state, source=State.PENDING, target=State.WITHDRAWN, operation="organizations.offer_voiding.void")
     def withdraw(self, *, at: datetime) -> None:
         self.ended_at = at
 

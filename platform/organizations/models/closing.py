@@ -24,6 +24,7 @@ class OrganizationExport(FSMModelMixin, BaseModel):
     class State(models.TextChoices):
         QUEUED = "queued"
         READY = "ready"
+        FAILED = "failed"
         EXPIRED = "expired"
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="exports")
@@ -48,11 +49,19 @@ class OrganizationExport(FSMModelMixin, BaseModel):
     def __str__(self) -> str:
         return f"Export of {self.organization}"
 
-    @transition(field=state, source=State.QUEUED, target=State.READY, operation="organizations.exports.build")
+    @transition(field=state, source=[State.QUEUED, State.FAILED], target=State.READY, operation="organizations.exports.build")
     def make_ready(self, *, at: datetime, size: int) -> None:
         self.ready_at, self.size = at, size
 
-    @transition(field=state, source=[State.QUEUED, State.READY], target=State.EXPIRED, operation="organizations.exports.expire_overdue")
+    @transition(field=state, source=State.QUEUED, target=State.FAILED, operation="organizations.exports.fail")
+    def fail(self) -> None: ...
+
+    @transition(
+        field=state,
+        source=[State.QUEUED, State.READY, State.FAILED],
+        target=State.EXPIRED,
+        operation="organizations.exports.expire_overdue",
+    )
     def expire(self) -> None: ...
 
 

@@ -14,7 +14,8 @@ _ADMIN_REMAINS = """
         -- two admins who remove each other queue here: each looks again after the other has committed
         PERFORM 1 FROM organizations_organization WHERE id = OLD.organization_id AND is_active FOR NO KEY UPDATE;
         IF FOUND AND NOT EXISTS (
-            SELECT 1 FROM organizations_membership WHERE organization_id = OLD.organization_id AND role = 'admin' AND ended_at IS NULL
+            SELECT 1 FROM organizations_membership JOIN accounts_user ON accounts_user.id = user_id
+            WHERE organization_id = OLD.organization_id AND role = 'admin' AND ended_at IS NULL AND accounts_user.is_active
         ) THEN
             RAISE EXCEPTION 'organization % would have no admin', OLD.organization_id
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'membership_admin_remains', TABLE = TG_TABLE_NAME;
@@ -34,8 +35,8 @@ class Role(models.TextChoices):
 
 
 class Membership(BaseModel):
-    """A person in an organization; ended_at set means it gives nothing any more. An active organization never loses its last admin:
-    the database looks at the end of every transaction."""
+    """A person in an organization; ended_at set means it gives nothing any more. An active organization never loses its last admin
+    whose account works: the database looks at the end of every transaction."""
 
     public_prefix = "mem"
 

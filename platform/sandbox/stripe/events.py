@@ -8,7 +8,7 @@ from sandbox.stripe.errors import Json
 from sandbox.stripe.listing import page
 from sandbox.stripe.params import EXPAND, PAGE, Flag, ListOf, Moment, Text
 from sandbox.stripe.routing import Call, Route
-from sandbox.stripe.world import API_VERSION, World, stamp
+from sandbox.stripe.world import API_VERSION, World, of, stamp
 
 
 def emit(world: World, kind: str, obj: Json, *, previous: dict[str, Any] | None = None, account: str = "") -> None:
@@ -50,7 +50,7 @@ def _wants(endpoint: Json, kind: str) -> bool:
 
 
 def retrieve(world: World, call: Call) -> Json:
-    return world.store.require("event", call.id)
+    return world.store.require(of(call.account, "event"), call.id)
 
 
 def index(world: World, call: Call) -> Json:
@@ -61,12 +61,16 @@ def index(world: World, call: Call) -> Json:
         values = tuple(kinds)
     if "delivery_success" in call.params:
         where += f" AND json_extract(body, '$.pending_webhooks') {'=' if call.params['delivery_success'] else '>'} 0"
-    return page(world, call, "event", "/v1/events", where=where, values=values)
+    return page(world, call, of(call.account, "event"), "/v1/events", where=where, values=values)
 
 
 ROUTES = [
     Route(
-        "GET", "/v1/events", index, {**PAGE, "created": Moment(), "type": Text(), "types": ListOf(field=Text()), "delivery_success": Flag()}
+        "GET",
+        "/v1/events",
+        index,
+        {**PAGE, "created": Moment(), "type": Text(), "types": ListOf(field=Text()), "delivery_success": Flag()},
+        for_accounts=True,
     ),
-    Route("GET", "/v1/events/{id}", retrieve, {"expand": EXPAND}),
+    Route("GET", "/v1/events/{id}", retrieve, {"expand": EXPAND}, for_accounts=True),
 ]
