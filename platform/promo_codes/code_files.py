@@ -172,7 +172,7 @@ def _money(text: str, currency: str, column: str) -> int | None:
     if not text:
         return None
     try:
-        if "," in text:  # here it could be a decimal sign or one between thousands
+        if "," in text:  # in a file of unknown origin even "1,500" could be one and a half
             raise ValueError(text)
         return parse_major(text, currency)
     except ValueError:
