@@ -33,6 +33,7 @@ class PromoCodeAdmin(ConsoleModelAdmin):
         "organization", "code", "description", "kind", "value", "currency", "cap", "minimum", "starts_at", "ends_at", "max_uses",
         "max_uses_per_person", "first_time_only", "events",
     )  # fmt: skip
+    AGREED = ("code", "kind", "value", "currency", "cap", "minimum", "first_time_only")
     list_display = ["code", "state_badge", "worth_shown", "used", "begins", "ends", "limited_to", "organization_link"]
     list_filter = [
         ("state", filters.States),
@@ -85,14 +86,14 @@ class PromoCodeAdmin(ConsoleModelAdmin):
         _where,
     )
     fieldsets = [("Code", {"fields": ["state_badge", "code", "description"]}), _discount, _window, _limits, _where, _record]
-    used_fieldsets = [
+    _agreed = [
         ("Code", {"fields": ["state_badge", "code", "description"]}),
         ("Discount", {"fields": ["worth_shown", "minimum_shown", "first_time_only"]}),
         _window,
         _limits,
-        _where,
-        _record,
     ]
+    used_fieldsets = [*_agreed, _where, _record]
+    seen_fieldsets = [*_agreed, ("Where", {"fields": ["limited_to"]}), _record]
     pause = operation_button(
         lifecycle.pause,
         name="pause",
@@ -154,6 +155,8 @@ class PromoCodeAdmin(ConsoleModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return self.add_fieldsets if self.on_staff_site else self.add_fieldsets[1:]
+        if not self.has_change_permission(request, obj):
+            return self.seen_fieldsets
         return self.used_fieldsets if self._is_fixed(obj) else self.fieldsets
 
     def _is_fixed(self, obj: PromoCode) -> bool:
@@ -163,8 +166,13 @@ class PromoCodeAdmin(ConsoleModelAdmin):
         return bool(obj.__dict__["_is_fixed"])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        agreed = ["code", "first_time_only"] if obj is not None and self._is_fixed(obj) else []
+        """What was agreed on is no field of the form, shown or not: a field that is not sent would read as emptied."""
+        agreed = self.AGREED if obj is not None and self._is_fixed(obj) else ()
         return [*super().get_readonly_fields(request, obj), *agreed]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        archived = obj is not None and obj.state == PromoCode.State.ARCHIVED
+        return not archived and super().has_change_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """One call of the operation; it locks, checks and records. Raises DomainError."""
