@@ -258,7 +258,7 @@ class TestApi:
 class TestBelongings:
     @pytest.mark.rule("C1")
     def test_are_answered_by_every_app_that_has_some(self) -> None:
-        assert belongings.answered_by() == {"billing", "events", "registrations"}
+        assert belongings.answered_by() == {"billing", "events", "promo_codes", "registrations"}
 
     def test_are_answered_once(self) -> None:
         with pytest.raises(RuntimeError, match="two answers"):
