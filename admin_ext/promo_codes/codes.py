@@ -88,7 +88,7 @@ class PromoCodeAdmin(ConsoleModelAdmin):
     fieldsets = [("Code", {"fields": ["state_badge", "code", "description"]}), _discount, _window, _limits, _where, _record]
     _agreed = [
         ("Code", {"fields": ["state_badge", "code", "description"]}),
-        ("Discount", {"fields": ["worth_shown", "minimum_shown", "first_time_only"]}),
+        ("Discount", {"fields": ["worth_shown", "minimum_shown", "for_whom"]}),
         _window,
         _limits,
     ]
@@ -196,6 +196,11 @@ class PromoCodeAdmin(ConsoleModelAdmin):
         return columns.EMPTY if obj.minimum_amount is None else str(Money(obj.minimum_amount, obj.currency))
 
     minimum_shown.short_description = "Least price"  # type: ignore[attr-defined]
+
+    def for_whom(self, obj: PromoCode) -> str:
+        return "People who never had a place with the organization" if obj.first_time_only else "Everybody"
+
+    for_whom.short_description = "For whom"  # type: ignore[attr-defined]
 
     def limited_to(self, obj: PromoCode) -> str:
         count = len(obj.subjects)

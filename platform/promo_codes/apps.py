@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class PromoCodesConfig(AppConfig):
     name = "promo_codes"
+    verbose_name = "Promo codes"
 
     def ready(self) -> None:
         from ledger.invariants import register

@@ -70,8 +70,7 @@ def world(rival: Organization, charlie: User) -> World:
         refund,
         dispute,
         making.document(payment),
-        making.redemption(making.promo_code(rival, charlie, "RIVALS-CODE"), making.registration(event, email="coded@rival.example")),
-        PromoCode.objects.get(code="RIVALS-CODE"),
+        *codes_of(rival, charlie, event),
         run,
         rival,
         account,
@@ -94,6 +93,11 @@ def world(rival: Organization, charlie: User) -> World:
         "coded@rival.example",
     ]
     return World({type(row): row for row in rows}, secrets)
+
+
+def codes_of(rival: Organization, charlie: User, event: Event) -> list[Model]:
+    code = making.promo_code(rival, charlie, "RIVALS-CODE")
+    return [code, making.redemption(code, making.registration(event, email="coded@rival.example"))]
 
 
 def people_of(rival: Organization, charlie: User) -> list[Model]:

@@ -195,9 +195,6 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "events.session:remove_session": _second_session(unsold),
         "registrations.registration": place,
         "registrations.registration:cancel": making.registration(event),
-        "promo_codes.promocode": making.promo_code(north, host, "SPRING"),
-        "promo_codes.promocode:resume": making.paused_code(north, host),
-        "promo_codes.redemption": making.redemption(making.promo_code(north, host, "USED"), making.registration(event)),
         "billing.payment": paid,
         "billing.payment:retry_link": _failed(event),
         "billing.checkoutsession": making.checkout_session(making.payment(north, paid=False, for_event=event)),
@@ -209,6 +206,15 @@ def _of_the_organization(north: Organization, host: User) -> dict[str, Model]:
         "billing.document": making.document(sold),
         "admin_ext.bulkrun": run,
         "audit.auditentry": AuditEntry.objects.about(waiting).latest("id"),
+        **_codes(north, host, event),
+    }
+
+
+def _codes(north: Organization, host: User, event: Event) -> dict[str, Model]:
+    return {
+        "promo_codes.promocode": making.promo_code(north, host, "SPRING"),
+        "promo_codes.promocode:resume": making.paused_code(north, host),
+        "promo_codes.redemption": making.redemption(making.promo_code(north, host, "USED"), making.registration(event)),
     }
 
 
