@@ -26,7 +26,7 @@ from audit.actor import Actor
 from billing import connect, earnings, payout_requests
 from billing.gateway.base import GatewayError
 from billing.models import ConnectedAccount, PayoutRequest
-from core.money import parse_major
+from core.money import Money, parse_major
 from organizations.permissions import Permission, allows
 
 
@@ -60,7 +60,7 @@ class PayoutDialog(Dialog):
             try:
                 values["amount"] = parse_major(text, currency)
             except ValueError:
-                self.add_error("amount", f"Write the amount as a number that {currency} has, such as 250.")
+                self.add_error("amount", f"Write the amount as a number that {currency} has, such as {Money(25_000, currency).major}.")
         return values
 
     def values(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from admin_ext.console.dialogs import Dialog
 from admin_ext.console.panels import Panel
 from billing import plan_catalogue
 from billing.models import Plan, PlanPrice
-from core.money import parse_major
+from core.money import Money, parse_major
 from organizations.permissions import Permission
 
 
@@ -48,7 +48,7 @@ class PriceDialog(Dialog):
             try:
                 values["amount"] = parse_major(text.strip(), currency)
             except ValueError:
-                self.add_error("amount", f"Write the price as a number that {currency} has, such as 49.")
+                self.add_error("amount", f"Write the price as a number that {currency} has, such as {Money(4_900, currency).major}.")
         return values
 
 

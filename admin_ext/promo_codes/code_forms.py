@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -30,7 +30,7 @@ class PromoCodeForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Currency",
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="Only where there is an amount: a code then works for it.",
+        help_text="Needed where you give an amount; the code then works for prices in this currency alone.",
     )
     cap = _amount("At most", "The most that a percentage takes off. Left empty: no cap.")
     minimum = _amount("Least price", "The code works for prices from this on. Left empty: for every price.")
@@ -47,6 +47,18 @@ class PromoCodeForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = PromoCode
         fields: tuple[str, ...] = ()
+        labels: ClassVar[dict[str, str]] = {
+            "max_uses": "Uses in total",
+            "max_uses_per_person": "Uses per person",
+            "first_time_only": "First visit only",
+        }
+        help_texts: ClassVar[dict[str, str]] = {
+            "code": "What people type; capitals and small letters are the same.",
+            "description": "For your own people; who uses the code does not see it.",
+            "max_uses": "Left empty: no limit.",
+            "max_uses_per_person": "Left empty: no limit. With one, people need an account with a confirmed address.",
+            "first_time_only": "For people who never had a place with the organization; they need an account with a confirmed address.",
+        }
 
     def __init__(self, *args: Any, **options: Any) -> None:
         code: PromoCode | None = options.get("instance")
@@ -88,7 +100,7 @@ class PromoCodeForm(forms.ModelForm):  # type: ignore[type-arg]
         except InvalidOperation:
             points = Decimal(0)
         if not points.is_finite() or points != points.to_integral_value() or not 1 <= points <= 10_000:
-            self.add_error("value", "Write the percentage as a number above 0 and up to 100, with at most two decimals.")
+            self.add_error("value", "Write the percentage as a number above 0 and up to 100, such as 12.5; at most two decimals.")
             return
         self.terms |= {"basis_points": int(points), "amount": None}
 
@@ -134,13 +146,16 @@ def _subjects(text: str) -> list[str]:
     return [known.get(word, word) for word in words]
 
 
+_MORE = ", ".join(name for name in code_files.COLUMNS if name not in code_files.NEEDED)
+
+
 class CodeFileDialog(Dialog):
     """The file is read and kept line by line; its page shows what would happen with each before anything does."""
 
     upload = forms.FileField(
         label="CSV file",
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}),
-        help_text="Columns: code, kind (percent or fixed) and value, and what else the sample file shows.",
+        help_text=f"Columns: code, kind (percent or fixed) and value; where you want them {_MORE}.",
     )
 
     def explain(self) -> list[str]:

@@ -24,9 +24,6 @@ from organizations.permissions import Permission
 from promo_codes import authoring, code_files, field_checks, lifecycle
 from promo_codes.models import PromoCode, Redemption
 
-# Not asked for any more once somebody has used the code; a field that a form only leaves out of sight would come back empty.
-AGREED = ("code", "first_time_only", "value", "currency", "cap", "minimum")
-
 
 class PromoCodeAdmin(ConsoleModelAdmin):
     form = PromoCodeForm
@@ -36,6 +33,7 @@ class PromoCodeAdmin(ConsoleModelAdmin):
         "organization", "code", "description", "kind", "value", "currency", "cap", "minimum", "starts_at", "ends_at", "max_uses",
         "max_uses_per_person", "first_time_only", "events",
     )  # fmt: skip
+    AGREED = ("code", "kind", "value", "currency", "cap", "minimum", "first_time_only")
     list_display = ["code", "state_badge", "worth_shown", "used", "begins", "ends", "limited_to", "organization_link"]
     list_filter = [
         ("state", filters.States),
@@ -88,14 +86,14 @@ class PromoCodeAdmin(ConsoleModelAdmin):
         _where,
     )
     fieldsets = [("Code", {"fields": ["state_badge", "code", "description"]}), _discount, _window, _limits, _where, _record]
-    used_fieldsets = [
+    _agreed = [
         ("Code", {"fields": ["state_badge", "code", "description"]}),
-        ("Discount", {"fields": ["worth_shown", "minimum_shown", "first_time_only"]}),
+        ("Discount", {"fields": ["worth_shown", "minimum_shown", "for_whom"]}),
         _window,
         _limits,
-        _where,
-        _record,
     ]
+    used_fieldsets = [*_agreed, _where, _record]
+    seen_fieldsets = [*_agreed, ("Where", {"fields": ["limited_to"]}), _record]
     pause = operation_button(
         lifecycle.pause,
         name="pause",
@@ -157,6 +155,8 @@ class PromoCodeAdmin(ConsoleModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return self.add_fieldsets if self.on_staff_site else self.add_fieldsets[1:]
+        if not self.has_change_permission(request, obj):
+            return self.seen_fieldsets
         return self.used_fieldsets if self._is_fixed(obj) else self.fieldsets
 
     def _is_fixed(self, obj: PromoCode) -> bool:
@@ -166,8 +166,13 @@ class PromoCodeAdmin(ConsoleModelAdmin):
         return bool(obj.__dict__["_is_fixed"])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        agreed = AGREED if obj is not None and self._is_fixed(obj) else ()
+        """What was agreed on is no field of the form, shown or not: a field that is not sent would read as emptied."""
+        agreed = self.AGREED if obj is not None and self._is_fixed(obj) else ()
         return [*super().get_readonly_fields(request, obj), *agreed]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        archived = obj is not None and obj.state == PromoCode.State.ARCHIVED
+        return not archived and super().has_change_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """One call of the operation; it locks, checks and records. Raises DomainError."""
@@ -191,6 +196,11 @@ class PromoCodeAdmin(ConsoleModelAdmin):
         return columns.EMPTY if obj.minimum_amount is None else str(Money(obj.minimum_amount, obj.currency))
 
     minimum_shown.short_description = "Least price"  # type: ignore[attr-defined]
+
+    def for_whom(self, obj: PromoCode) -> str:
+        return "People who never had a place with the organization" if obj.first_time_only else "Everybody"
+
+    for_whom.short_description = "For whom"  # type: ignore[attr-defined]
 
     def limited_to(self, obj: PromoCode) -> str:
         count = len(obj.subjects)

@@ -26,7 +26,8 @@ _TWO_DECIMAL = frozenset([
 CURRENCIES = _ZERO_DECIMAL | _TWO_DECIMAL | _THREE_DECIMAL
 
 
-_TYPED = re.compile(r"[+-]?[0-9,]{0,20}\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,2})?")
+# Commas stand only between thousands: "1,5" is somebody's one and a half, and must never be read as fifteen.
+_TYPED = re.compile(r"[+-]?(?:(?:[0-9]{1,20}|[0-9]{1,3}(?:,[0-9]{3}){1,6})(?:\.[0-9]{1,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,2})?")
 
 
 class UnknownCurrency(ValueError):
@@ -105,7 +106,11 @@ class Money:
 
 
 def parse_major(text: str, currency: str) -> int:
-    """Minor units of what a person typed ("12.50"). Raises ValueError where it is no amount of this currency."""
+    """Minor units of what a person typed, as amounts are shown: "12.50" or "1,234.50".
+
+    A decimal comma ("1,5", "12,50") is refused, not guessed at; commas may only part thousands, so "1,234" is 1234 in every currency.
+    Raises ValueError where it is no amount of this currency.
+    """
     if not _TYPED.fullmatch(text.strip()):  # "1e999999999" would be a number of a gigabyte
         raise ValueError("not a number")
     value = Decimal(text.strip().replace(",", ""))

@@ -77,7 +77,7 @@ def create(*, organization_id: UUID, by: Actor, **terms: Unpack[Terms]) -> Promo
     _require_consistent(code, by)
     _require_free(code)
     code.save(force_insert=True)
-    record(code, "promo_code.created", by=by, after=values)
+    record(code, "promo_code.created", by=by, after=_told(values))
     return code
 
 
@@ -108,8 +108,13 @@ def edit(*, promo_code_id: UUID, by: Actor, **changes: Unpack[Terms]) -> PromoCo
     _require_consistent(code, by)
     _require_free(code)
     code.save(update_fields=[*before, "updated_at"])
-    record(code, "promo_code.edited", by=by, before=before, after={name: values[name] for name in before})
+    record(code, "promo_code.edited", by=by, before=_told(before), after=_told({name: values[name] for name in before}))
     return code
+
+
+def _told(values: dict[str, Any]) -> dict[str, Any]:
+    """What the log keeps: the spelling as it was typed, without the one that is compared."""
+    return {name: value for name, value in values.items() if name != "key"}
 
 
 def _refuse_locked(code: PromoCode, changed: set[str], values: dict[str, Any]) -> None:

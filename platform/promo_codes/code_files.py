@@ -164,7 +164,7 @@ def _points(text: str) -> int:
     except InvalidOperation:
         value = Decimal(0)
     if not value.is_finite() or value != value.to_integral_value() or not 1 <= value <= 10_000:
-        raise InvalidInput("Write the percentage as a number above 0 and up to 100, with at most two decimals.", field="value")
+        raise InvalidInput("Write the percentage as a number above 0 and up to 100, such as 12.5; at most two decimals.", field="value")
     return int(value)
 
 
@@ -172,7 +172,7 @@ def _money(text: str, currency: str, column: str) -> int | None:
     if not text:
         return None
     try:
-        if "," in text:  # here it could be a decimal sign or one between thousands
+        if "," in text:  # in a file of unknown origin even "1,500" could be one and a half
             raise ValueError(text)
         return parse_major(text, currency)
     except ValueError:

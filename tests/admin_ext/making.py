@@ -183,6 +183,7 @@ def paused_code(of: Organization, by: User, code: str = "PAUSED") -> PromoCode:
     return lifecycle.pause(promo_code_id=promo_code(of, by, code).pk, by=actor(by))
 
 
+@transaction.atomic
 def redemption(code: PromoCode, place: Registration) -> Redemption:
     """The use that a confirmed place was had with."""
     event, at = place.event, timezone.now()

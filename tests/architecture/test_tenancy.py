@@ -88,8 +88,7 @@ def world(rival: Organization, charlie: User) -> World:
         refund,
         dispute,
         making.document(payment),
-        making.redemption(making.promo_code(rival, charlie, "RIVALS-CODE"), making.registration(event, email="coded@rival.example")),
-        PromoCode.objects.get(code="RIVALS-CODE"),
+        *codes_of(rival, charlie, event),
         run,
         rival,
         account,
@@ -103,6 +102,11 @@ def world(rival: Organization, charlie: User) -> World:
 
 def plan_of(rival: Organization) -> list[Model]:
     return [making.trial(rival), making.invoice(rival), Allowance.objects.get(grant__organization_id=rival.pk, resource="events")]
+
+
+def codes_of(rival: Organization, charlie: User, event: Event) -> list[Model]:
+    code = making.promo_code(rival, charlie, "RIVALS-CODE")
+    return [code, making.redemption(code, making.registration(event, email="coded@rival.example"))]
 
 
 def people_of(rival: Organization, charlie: User) -> list[Model]:
