@@ -36,6 +36,7 @@ class Sizes:
     bulk_refunds: int  # payments of one bulk refund that is watched, killed and gone on with
     list_rows: int
     audit_entries: int
+    whole_pages: bool  # axe-core looks at each screen in a page of its own
 
 
 SMALL = Sizes(
@@ -67,6 +68,7 @@ SMALL = Sizes(
     bulk_refunds=60,
     list_rows=2_000,
     audit_entries=8_000,
+    whole_pages=False,
 )
 LARGE = Sizes(
     registrations=200,
@@ -97,5 +99,6 @@ LARGE = Sizes(
     bulk_refunds=5_000,
     list_rows=100_000,
     audit_entries=1_000_000,
+    whole_pages=True,
 )
 SIZES = LARGE if SOAK else SMALL

@@ -110,8 +110,8 @@ def organization_rows(anchor: datetime) -> list[Organization]:
 
 
 def give_plans(anchor: datetime) -> None:
-    """What the three may do; their month began at the anchor."""
-    for organization_id, code in ((RIVERSIDE, "organization"), (NORDLICHT, "organization"), (OSEI, "organizer")):
+    """What the two teams may do; their month began at the anchor."""
+    for organization_id, code in ((RIVERSIDE, "organization"), (NORDLICHT, "organization")):
         limits = Plan.objects.get(code=code).limits
         period = granting.Period(anchor, month_after(anchor))
         granting.give(organization_id=organization_id, plan=code, access="active", limits=limits, period=period, by=BY)

@@ -30,6 +30,7 @@ from config.demo import (
     people,
     refunding,
     sales,
+    standing,
     stripe_side,
     trail,
 )
@@ -104,6 +105,7 @@ def _anchor() -> datetime:
         copy_rows(rows)
     plan_seeding.seed()
     catalogue.give_plans(anchor)
+    standing.write()
     accounts.write(anchor)
     copy_rows(catalogue.fee_rows(anchor))
     copy_rows(catalogue.tax_rows(anchor))
