@@ -15,7 +15,7 @@ from organizations.permissions import Permission
 
 class SeatDriftAdmin(ConsoleModelAdmin):
     view_permission = Permission.LEDGER_VIEW
-    list_display = ["shown_id", "organization_link", "state_badge", "counted", "ours", "at_stripe", "found"]
+    list_display = ["shown_id", "organization_link", "state_badge", "counted", "here", "billed", "found"]
     list_filter = [("state", filters.States), ("created_at", filters.MomentRange)]
     list_select_related = ["organization"]
     search_fields = ["organization__name"]
@@ -26,7 +26,7 @@ class SeatDriftAdmin(ConsoleModelAdmin):
     found, settled = columns.moment("created_at", "Found", sortable=True), columns.moment("settled_at", "Settled")
     settled_by_name = columns.text("settled_by", "Mended by")
     fieldsets = [
-        (None, {"fields": ["organization_link", "state_badge", "counted", "ours", "at_stripe"]}),
+        (None, {"fields": ["organization_link", "state_badge", "counted", "here", "billed"]}),
         ("Record", {"fields": ["found", "settled", "settled_by_name", "shown_id"]}),
     ]
     mend = operation_button(
@@ -41,6 +41,16 @@ class SeatDriftAdmin(ConsoleModelAdmin):
         gone="The numbers of this drift agree already; there is nothing to mend.",
         submit="Mend",
     )
+
+    def here(self, obj: SeatDrift) -> int:
+        return obj.ours
+
+    here.short_description = "To be billed"  # type: ignore[attr-defined]
+
+    def billed(self, obj: SeatDrift) -> int:
+        return obj.at_stripe
+
+    billed.short_description = "Billed by Stripe"  # type: ignore[attr-defined]
 
     def detail_rows(self, request: HttpRequest) -> QuerySet[Any]:
         return self.get_queryset(request).select_related("organization", "settled_by")
