@@ -25,7 +25,7 @@ class TestInvitingAtOnce:
         SeatAccount.objects.update_or_create(organization=people.organization, defaults=account)
 
         def one(number: int) -> Invitation:
-            by, email = people.as_alice, f"person-{number}@example.org"
+            by, email = people.as_alice, f"asked-{number}@example.org"
             return invitations.invite(organization_id=people.organization.pk, email=email, role="organizer", by=by, buy_seat=buy)
 
         return people.organization, race(AT_ONCE, one)
